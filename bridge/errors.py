@@ -1,0 +1,144 @@
+"""Every exception that Bridge raises.
+
+    BridgeError
+    ├── ValidationError (ValueError)   refused before anything was written
+    │   ├── InvalidJob                 a column of a job, or a change to one
+    │   ├── InvalidWorker              a worker's definition
+    │   ├── InvalidFilter              a filter of `jobs(...)` and its kin
+    │   ├── InvalidSignal              a control message for queues
+    │   ├── InvalidPayload             a notification
+    │   ├── InvalidSetting             a configuration value
+    │   └── EncodeError                a value that JSON, jsonb or the BEAM can't hold
+    ├── DecodeError (ValueError)       bytes that are not what they should be
+    ├── JobError                       why one execution of a job failed
+    │   ├── JobTimeout (TimeoutError)
+    │   ├── JobCancelled
+    │   └── UnknownWorker
+    ├── InstanceNotFound (LookupError)
+    ├── JobNotFound (LookupError)      no such job, or another transaction holds it
+    ├── NotRunning (RuntimeError)      the instance was not started, or was stopped
+    ├── SchemaError                    the database lacks Oban's tables, or has a version we don't know
+    └── ServerError                    the embedded PostgreSQL
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+_SHOWN = 80
+
+
+def shorten(value: object, limit: int = _SHOWN) -> str:
+    """Return `repr(value)`, cut to `limit` characters, for use in a message."""
+    try:
+        text = repr(value)
+    except Exception:  # noqa: BLE001 - a broken __repr__ must not hide the error that is being told
+        text = f"<{type(value).__name__}>"
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+class BridgeError(Exception):
+    """The root: `except BridgeError` catches all that Bridge raises on purpose."""
+
+
+class ValidationError(BridgeError, ValueError):
+    """A value was refused, and nothing was written.
+
+    Attributes:
+        field: The name of what was refused, as the caller knows it (`"priority"`, `"args.items[3]"`).
+        value: What came.
+        expected: What would have been right.
+        mend: What to do.
+    """
+
+    def __init__(self, field: str, value: Any, expected: str, mend: str = "") -> None:
+        super().__init__(field, value, expected, mend)
+        self.field = field
+        self.value = value
+        self.expected = expected
+        self.mend = mend
+
+    def __str__(self) -> str:
+        message = f"{self.field}: expected {self.expected}, got {shorten(self.value)}"
+        return f"{message}; {self.mend}" if self.mend else message
+
+
+class InvalidJob(ValidationError):
+    """A job, or a change to one, that no node could run or that would harm an Elixir node."""
+
+
+class InvalidWorker(ValidationError):
+    """A worker definition with an unknown option, a bad value or a name that is taken."""
+
+
+class InvalidFilter(ValidationError):
+    """A filter that names no column or holds a value of the wrong type."""
+
+
+class InvalidSignal(ValidationError):
+    """A control message that an Elixir node would crash on."""
+
+
+class InvalidPayload(ValidationError):
+    """A notification that is not a JSON object or is longer than PostgreSQL's limit."""
+
+
+class InvalidSetting(ValidationError):
+    """A configuration value, wherever it came from."""
+
+
+class EncodeError(ValidationError):
+    """A value that JSON, jsonb or the BEAM can't hold; `field` is the path to it."""
+
+
+class DecodeError(BridgeError, ValueError):
+    """Bytes or text that are not what they should be.
+
+    Attributes:
+        reason: What is wrong, in a sentence.
+        offset: Where, in bytes from the start, or None where there is no such place.
+    """
+
+    def __init__(self, reason: str, offset: int | None = None) -> None:
+        super().__init__(reason, offset)
+        self.reason = reason
+        self.offset = offset
+
+    def __str__(self) -> str:
+        return self.reason if self.offset is None else f"{self.reason}, at byte {self.offset}"
+
+
+class JobError(BridgeError):
+    """Why one execution of a job failed, where the worker itself did not raise."""
+
+
+class JobTimeout(JobError, TimeoutError):
+    """The worker ran longer than its `timeout`."""
+
+
+class JobCancelled(JobError):
+    """The job was cancelled, by its worker or from outside."""
+
+
+class UnknownWorker(JobError):
+    """No worker of that name is registered in this process."""
+
+
+class InstanceNotFound(BridgeError, LookupError):
+    """No running instance has that name."""
+
+
+class JobNotFound(BridgeError, LookupError):
+    """No such job, or another transaction holds its row."""
+
+
+class NotRunning(BridgeError, RuntimeError):
+    """The instance was not started, or was stopped."""
+
+
+class SchemaError(BridgeError):
+    """The database lacks Oban's tables, or they are of a version that Bridge doesn't know."""
+
+
+class ServerError(BridgeError):
+    """The embedded PostgreSQL could not be found, started or stopped."""
