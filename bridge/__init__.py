@@ -1,0 +1,22 @@
+"""Bridge: durable jobs between Elixir and Python, through Oban's table in PostgreSQL."""
+
+from bridge.errors import BridgeError
+from bridge.jobs import Cancel, Discard, Job, JobState, Record, Snooze, Worker, current_job, job, worker
+from bridge.oban import Oban
+from bridge.queues import QueueOptions
+
+__all__ = [
+    "BridgeError",
+    "Cancel",
+    "Discard",
+    "Job",
+    "JobState",
+    "Oban",
+    "QueueOptions",
+    "Record",
+    "Snooze",
+    "Worker",
+    "current_job",
+    "job",
+    "worker",
+]

@@ -1,24 +1,29 @@
 """Every exception that Bridge raises.
 
-    BridgeError
-    ├── ValidationError (ValueError)   refused before anything was written
-    │   ├── InvalidJob                 a column of a job, or a change to one
-    │   ├── InvalidWorker              a worker's definition
-    │   ├── InvalidFilter              a filter of `jobs(...)` and its kin
-    │   ├── InvalidSignal              a control message for queues
-    │   ├── InvalidPayload             a notification
-    │   ├── InvalidSetting             a configuration value
-    │   └── EncodeError                a value that JSON, jsonb or the BEAM can't hold
-    ├── DecodeError (ValueError)       bytes that are not what they should be
-    ├── JobError                       why one execution of a job failed
-    │   ├── JobTimeout (TimeoutError)
-    │   ├── JobCancelled
-    │   └── UnknownWorker
-    ├── InstanceNotFound (LookupError)
-    ├── JobNotFound (LookupError)      no such job, or another transaction holds it
-    ├── NotRunning (RuntimeError)      the instance was not started, or was stopped
-    ├── SchemaError                    the database lacks Oban's tables, or has a version we don't know
-    └── ServerError                    the embedded PostgreSQL
+BridgeError
+├── ValidationError (ValueError)   refused before anything was written
+│   ├── InvalidJob                 a column of a job, or a change to one
+│   ├── InvalidWorker              a worker's definition
+│   ├── InvalidFilter              a filter of `jobs(...)` and its kin
+│   ├── InvalidSignal              a control message for queues
+│   ├── InvalidPayload             a notification
+│   ├── InvalidSetting             a configuration value
+│   └── EncodeError                a value that JSON, jsonb or the BEAM can't hold
+├── DecodeError (ValueError)       bytes that are not what they should be
+├── JobError                       why one execution of a job failed
+│   ├── JobTimeout (TimeoutError)
+│   ├── JobCancelled
+│   └── UnknownWorker
+├── InstanceNotFound (LookupError)
+├── JobNotFound (LookupError)      no such job, or another transaction holds it
+├── NotRunning (RuntimeError)      the instance was not started, or was stopped
+├── SchemaError                    the database lacks Oban's tables, or has a version we don't know
+└── ServerError                    the embedded PostgreSQL
+    ├── BinariesMissing            no programs, or none that run here
+    ├── DataFolderError            the data folder is not ours, or can't be written or reached
+    ├── DiskFull                   no space is left for the data
+    ├── PortTaken                  another program listens on the port
+    └── VersionMismatch            the data are of another major version than the programs
 """
 
 from __future__ import annotations
@@ -32,9 +37,22 @@ def shorten(value: object, limit: int = _SHOWN) -> str:
     """Return `repr(value)`, cut to `limit` characters, for use in a message."""
     try:
         text = repr(value)
-    except Exception:  # noqa: BLE001 - a broken __repr__ must not hide the error that is being told
+    except Exception:  # a broken __repr__ must not hide the error that is being told
         text = f"<{type(value).__name__}>"
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def message_of(error: BaseException) -> str:
+    """Return an exception's text, whatever its `__str__` does, fit for a log or a row."""
+    try:
+        return printable(str(error))
+    except Exception as broken:  # an exception without a text is told of all the same
+        return f"<no text: __str__ raised {type(broken).__name__}>"
+
+
+def printable(text: str) -> str:
+    r"""Return text that JSON, jsonb and the BEAM hold: NUL and lone surrogates are shown as `\x00` and `\ud800`."""
+    return text.replace("\x00", "\\x00").encode("utf-8", "backslashreplace").decode()
 
 
 class BridgeError(Exception):
@@ -142,3 +160,23 @@ class SchemaError(BridgeError):
 
 class ServerError(BridgeError):
     """The embedded PostgreSQL could not be found, started or stopped."""
+
+
+class BinariesMissing(ServerError):
+    """PostgreSQL's programs are not installed, or don't run on this platform."""
+
+
+class DataFolderError(ServerError):
+    """The server's data folder is not ours, or can't be written or reached."""
+
+
+class DiskFull(ServerError):
+    """No space is left on the disk that holds the server's data."""
+
+
+class PortTaken(ServerError):
+    """Another program listens on the TCP port that was asked for."""
+
+
+class VersionMismatch(ServerError):
+    """The data were made by another major version of PostgreSQL than the programs are."""

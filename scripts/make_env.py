@@ -14,8 +14,10 @@ def main(folder: str, extra: str) -> None:
     """Make or update the environment at `folder` with the package's `extra` dependencies."""
     if sys.version_info < (3, 11):
         found = ".".join(map(str, sys.version_info[:3]))
-        sys.exit(f"Bridge needs Python 3.11 or later, and {sys.executable} is {found}.\n"
-                 "Name another one: make demo PYTHON=python3.12")
+        sys.exit(
+            f"Bridge needs Python 3.11 or later, and {sys.executable} is {found}.\n"
+            "Name another one: make demo PYTHON=python3.12"
+        )
     print(f"Making the environment {folder} ({extra}) …", flush=True)
     target = Path(folder)
     requirement = f"{Path(__file__).resolve().parent.parent}[{extra}]"
@@ -24,8 +26,18 @@ def main(folder: str, extra: str) -> None:
         run([uv, "pip", "install", "--quiet", "--python", str(python_of(target)), "--editable", requirement])
     else:
         make_venv(folder)
-        run([str(python_of(target)), "-m", "pip", "install", "--quiet", "--disable-pip-version-check",
-             "--editable", requirement])
+        run(
+            [
+                str(python_of(target)),
+                "-m",
+                "pip",
+                "install",
+                "--quiet",
+                "--disable-pip-version-check",
+                "--editable",
+                requirement,
+            ]
+        )
     (target / f".{extra}").touch()
 
 
@@ -35,8 +47,10 @@ def make_venv(folder: str) -> None:
         import ensurepip  # noqa: F401
     except ImportError:
         major, minor = sys.version_info[:2]
-        sys.exit(f"{sys.executable} comes without ensurepip, which venv needs.\n"
-                 f"On Debian and Ubuntu: apt-get install python{major}.{minor}-venv")
+        sys.exit(
+            f"{sys.executable} comes without ensurepip, which venv needs.\n"
+            f"On Debian and Ubuntu: apt-get install python{major}.{minor}-venv"
+        )
     run([sys.executable, "-m", "venv", folder])
 
 

@@ -1,0 +1,6 @@
+"""Services that keep the table in order."""
+
+from bridge.maintenance.service import Service
+from bridge.maintenance.stager import Stager, StagerMode
+
+__all__ = ["Service", "Stager", "StagerMode"]

@@ -1,0 +1,238 @@
+"""Settings, and where each came from: arguments win over the environment, that over a file, that over defaults."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bridge.errors import InvalidSetting
+from bridge.jobs.checks import seconds, storable, suggest
+
+#: Files that are looked for in the working folder, in this order.
+FILES = ("bridge.toml", "pyproject.toml")
+
+_PASSWORD = re.compile(r"(?<=:)[^:/@?]*(?=@)|(?<=[?&]password=)[^&]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A setting's value and its source.
+
+    Attributes:
+        name: The name in `bridge.toml`, such as `stager.interval`.
+        value: The checked value.
+        source: `"default"`, `"environment BRIDGE_PREFIX"`, `"bridge.toml"` or `"argument --prefix"`.
+    """
+
+    name: str
+    value: Any
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Option:
+    default: Any
+    parse: Callable[[str, Any], Any]
+
+
+def load_settings(
+    arguments: Mapping[str, Any] | None = None,
+    *,
+    environment: Mapping[str, str] | None = None,
+    file: Path | None = None,
+    folder: Path | None = None,
+) -> dict[str, Setting]:
+    """Return every setting by name, with its source.
+
+    Args:
+        arguments: Values given on the command line, by the settings' names; None stands for "not given".
+        environment: Default `os.environ`: `DATABASE_URL` for `dsn`, `BRIDGE_` and the name for all, as in
+            `BRIDGE_STAGER_INTERVAL`.
+        file: A configuration file; default `bridge.toml`, or `[tool.bridge]` of `pyproject.toml`, in `folder`.
+        folder: Default the working folder.
+
+    Raises:
+        InvalidSetting: An unknown name, a value of the wrong kind, or a file that can't be read.
+    """
+    given = _from_environment(os.environ if environment is None else environment)
+    layers = [_from_file(file, folder or Path.cwd()), given, _from_arguments(arguments or {})]
+    found = {name: Setting(name, option.default, "default") for name, option in _OPTIONS.items()}
+    for layer in layers:
+        for name, (value, source) in layer.items():
+            found[name] = Setting(name, _OPTIONS[name].parse(name, value), source)
+    return found
+
+
+def mask_password(dsn: str) -> str:
+    """Return a DSN for people to see, its password as `***`."""
+    return _PASSWORD.sub("***", dsn)
+
+
+def default_node() -> str:
+    """Return `DYNO`, or the host's name and the process id: the name must be this process's alone."""
+    return os.environ.get("DYNO") or f"{socket.gethostname()}.{os.getpid()}"
+
+
+_Layer = dict[str, tuple[Any, str]]
+
+
+def _from_arguments(arguments: Mapping[str, Any]) -> _Layer:
+    _check_names(arguments)
+    return {
+        name: (value, f"argument --{name.replace('.', '-').replace('_', '-')}")
+        for name, value in arguments.items()
+        if value is not None
+    }
+
+
+def _from_environment(environment: Mapping[str, str]) -> _Layer:
+    found: _Layer = {}
+    if dsn := environment.get("DATABASE_URL"):
+        found["dsn"] = (dsn, "environment DATABASE_URL")
+    for name in _OPTIONS:
+        variable = "BRIDGE_" + name.replace(".", "_").upper()
+        if value := environment.get(variable):
+            found[name] = (value, f"environment {variable}")
+    return found
+
+
+def _from_file(file: Path | None, folder: Path) -> _Layer:
+    path = file or next((path for name in FILES if (path := folder / name).is_file()), None)
+    if path is None:
+        return {}
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InvalidSetting(str(path), str(error), "a TOML file that can be read") from None
+    table = content.get("tool", {}).get("bridge", {}) if path.name == "pyproject.toml" else content
+    values = _flatten(table)
+    _check_names(values)
+    return {name: (value, path.name) for name, value in values.items()}
+
+
+def _flatten(table: Mapping[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in table.items():
+        if isinstance(value, Mapping) and name != "queues":
+            found |= {f"{name}.{inner}": inner_value for inner, inner_value in value.items()}
+        else:
+            found[name] = value
+    return found
+
+
+def _check_names(names: Mapping[str, Any]) -> None:
+    for name in names:
+        if name not in _OPTIONS:
+            raise InvalidSetting("setting", name, "a setting's name", suggest(name, _OPTIONS))
+
+
+def _text(name: str, value: Any) -> str:
+    if not isinstance(value, str) or not value:
+        raise InvalidSetting(name, value, "text")
+    return storable(name, value, InvalidSetting)
+
+
+def check_dsn(name: str, value: Any) -> str:
+    """Return a DSN; the message of a refusal doesn't show it, because it may hold a password."""
+    if not isinstance(value, str) or not value.startswith(("postgresql://", "postgres://")):
+        raise InvalidSetting(name, "another text", "postgresql://user@host:port/database")
+    return value
+
+
+def check_prefix(name: str, value: Any) -> str:
+    """Return a schema's name: at most 63 bytes, because PostgreSQL would cut a longer one."""
+    if len(_text(name, value).encode()) > 63:
+        raise InvalidSetting(name, value, "a schema's name of at most 63 bytes")
+    return str(value)
+
+
+def check_node(name: str, value: Any) -> str:
+    """Return a node's name; white space would make its address ambiguous."""
+    if re.search(r"\s", _text(name, value)):
+        raise InvalidSetting(name, value, "a name without white space")
+    return str(value)
+
+
+def _queues(name: str, value: Any) -> dict[str, Any]:
+    if isinstance(value, Mapping):
+        return dict(value)
+    if not isinstance(value, str):
+        raise InvalidSetting(name, value, "names and limits, such as badges:10,default:5")
+    found: dict[str, Any] = {}
+    for part in filter(None, (part.strip() for part in value.split(","))):
+        queue, _, limit = part.rpartition(":")
+        if not queue or not limit.isascii() or not limit.isdigit():
+            raise InvalidSetting(name, part, "a name and a limit, such as badges:10")
+        found[queue.strip()] = int(limit)
+    return found
+
+
+def _names(name: str, value: Any) -> list[str]:
+    items = value.split(",") if isinstance(value, str) else value
+    if not isinstance(items, list | tuple):
+        raise InvalidSetting(name, value, "a list of module names")
+    return [_text(name, item).strip() for item in items if item]
+
+
+def _number(low: float, high: float) -> Callable[[str, Any], float]:
+    def parse(name: str, value: Any) -> float:
+        try:
+            found = seconds(name, float(value) if isinstance(value, str) else value, InvalidSetting)
+        except ValueError:
+            found = -1
+        if not low <= found <= high:
+            raise InvalidSetting(name, value, f"a number from {low:g} to {high:g}")
+        return found
+
+    return parse
+
+
+def _integer(low: int, high: int) -> Callable[[str, Any], int]:
+    def parse(name: str, value: Any) -> int:
+        found = _number(low, high)(name, value)
+        if found != int(found):
+            raise InvalidSetting(name, value, "a whole number")
+        return int(found)
+
+    return parse
+
+
+def _one_of(*choices: str) -> Callable[[str, Any], str]:
+    def parse(name: str, value: Any) -> str:
+        if value not in choices:
+            raise InvalidSetting(name, value, f"one of {', '.join(choices)}")
+        return str(value)
+
+    return parse
+
+
+def _boolean(name: str, value: Any) -> bool:
+    found = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}.get(str(value).lower())
+    if found is None:
+        raise InvalidSetting(name, value, "true or false")
+    return found
+
+
+_OPTIONS: dict[str, _Option] = {
+    "dsn": _Option(None, check_dsn),
+    "name": _Option("Oban", _text),
+    "prefix": _Option("public", check_prefix),
+    "node": _Option(None, check_node),
+    "queues": _Option({}, _queues),
+    "imports": _Option([], _names),
+    "insert_trigger": _Option(True, _boolean),
+    "shutdown_grace_period": _Option(15.0, _number(0, 86_400)),
+    "log_level": _Option("info", _one_of("debug", "info", "warning", "error")),
+    "pool.min_size": _Option(1, _integer(0, 1_000)),
+    "pool.max_size": _Option(10, _integer(1, 1_000)),
+    "pool.timeout": _Option(60.0, _number(0.1, 86_400)),
+    "stager.interval": _Option(1.0, _number(0.01, 3_600)),
+    "stager.mode": _Option("auto", _one_of("auto", "on", "off")),
+    "notifier.dsn": _Option(None, check_dsn),
+}

@@ -1,0 +1,217 @@
+"""The engine: every statement that Bridge runs on Oban's tables, as a method each."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from bridge.engine import inserts
+from bridge.engine.acks import Ack, split
+from bridge.engine.clock import utc_now
+from bridge.engine.connections import Connections
+from bridge.engine.filters import build_where
+from bridge.engine.peers import Peer
+from bridge.engine.statements import Statements
+from bridge.engine.updates import Changes, check_changes, update_values
+from bridge.errors import InvalidFilter
+from bridge.jobs import Job
+
+if TYPE_CHECKING:
+    from bridge.engine.schema import Catalog
+
+#: How many due jobs one round of staging takes (Oban 2.23).
+STAGE_LIMIT = 5_000
+
+Group = Literal["state", "queue", "worker"]
+
+
+class Engine:
+    """Reads and writes jobs of one schema.
+
+    Args:
+        connections: Where the statements run.
+        prefix: The schema.
+        catalog: What this database has; `inspect` reads it.
+        announce: False leaves out the notifications of new jobs.
+    """
+
+    def __init__(self, connections: Connections, prefix: str, catalog: Catalog, *, announce: bool = True) -> None:
+        self.catalog = catalog
+        self._connections = connections
+        self._sql = Statements(prefix)
+        self._insert_channel = f"{prefix}.oban_insert"
+        self._signal_channel = f"{prefix}.oban_signal"
+        # pg_notify refuses longer channel names; then nodes poll.
+        self._can_notify = len(self._signal_channel.encode()) <= 63
+        self._announces = announce and self._can_notify and not catalog.announces_inserts
+
+    # Inserting
+
+    async def insert(self, job: Job[Any], conn: Any = None) -> Job[Any]:
+        """Insert one job and announce it, in `conn`'s transaction where one is given."""
+        row = inserts.insert_row(job, self.catalog)
+        channel = self._insert_channel if self._announces else None
+        [found] = await self._fetch("insert_job", *row, channel, conn=conn)
+        return inserts.stored(job, found)
+
+    async def insert_many(self, jobs: Iterable[Job[Any]] | AsyncIterable[Job[Any]], conn: Any = None) -> list[Job[Any]]:
+        """Insert any number of jobs, all or none, and announce each queue once."""
+        found: list[Job[Any]] = []
+        async with self._connections.transaction(conn) as held:
+            async for chunk in inserts.chunks(jobs):
+                found += await self._insert_chunk(chunk, held)
+        return found
+
+    async def _insert_chunk(self, chunk: list[Job[Any]], conn: Any) -> list[Job[Any]]:
+        rows = [inserts.insert_row(job, self.catalog) for job in chunk]
+        found = await self._fetch("insert_jobs", *inserts.columns(rows), conn=conn)
+        if self._announces and (queues := inserts.announced_queues(rows)):
+            await self._fetch("announce_queues", self._insert_channel, queues, conn=conn)
+        ordered = sorted(found, key=lambda row: row["id"])
+        return [inserts.stored(job, row) for job, row in zip(chunk, ordered, strict=True)]
+
+    # Running
+
+    async def fetch(
+        self, queue: str, limit: int, node: str, uuid: str, workers: Sequence[str] | None
+    ) -> list[Job[Any]]:
+        """Claim at most `limit` available jobs of a queue, first by priority, then by time.
+
+        `workers` are the names that may be taken; None takes any.
+        """
+        rows = await self._fetch("fetch_jobs", queue, limit, utc_now(), node, uuid, workers)
+        jobs = [Job.from_row(row) for row in rows]
+        jobs.sort(key=lambda job: (job.priority, job.scheduled_at, job.id))
+        return jobs
+
+    async def ack(self, uuid: str, acks: Iterable[Ack]) -> set[tuple[int, int]]:
+        """Write outcomes of the producer `uuid`'s jobs; return the (id, attempt) pairs whose row took them.
+
+        A row that is no longer this attempt's is left alone, and writing twice changes nothing.
+        """
+        groups, others = split(acks)
+        written: set[tuple[int, int]] = set()
+        for attempt, at, ids in groups:
+            rows = await self._fetch("complete_jobs", ids, attempt, uuid, at)
+            written.update((row["id"], attempt) for row in rows)
+        if others:
+            attempts = {ack.id: ack.attempt for ack in others}
+            rows = await self._fetch("ack_jobs", uuid, *_ack_columns(others))
+            written.update((row["id"], attempts[row["id"]]) for row in rows)
+        return written
+
+    async def release(self, uuid: str, ids: Sequence[int]) -> dict[int, str]:
+        """Hand back unfinished jobs of a producer that stops; return each one's new state."""
+        rows = await self._fetch("release_jobs", list(ids), uuid, utc_now())
+        await self._announce({row["queue"] for row in rows if row["state"] == "available"})
+        return {row["id"]: row["state"] for row in rows}
+
+    async def stage(self, queues: Sequence[str], *, allowed: bool) -> tuple[int, set[str]]:
+        """Make due jobs available where `allowed`; return how many, and which of `queues` have something to fetch."""
+        channel = self._insert_channel if self._can_notify else None
+        rows = await self._fetch("stage_jobs", allowed, utc_now(), STAGE_LIMIT, list(queues), channel)
+        ready = {row["queue"] for row in rows}
+        return sum(row["jobs"] for row in rows), ready & set(queues)
+
+    async def elixir_leads(self) -> bool:
+        """Tell whether an Elixir node holds a live lease; where there is no table of leases, nobody can tell: True."""
+        if not self.catalog.has_peers:
+            return True
+        [row] = await self._fetch("elixir_leads", utc_now())
+        return bool(row[0])
+
+    async def live_peers(self) -> list[Peer]:
+        """Return the live leases; none where there is no table of them."""
+        rows = await self._fetch("live_peers", utc_now()) if self.catalog.has_peers else []
+        return [Peer.from_row(row) for row in rows]
+
+    async def notify(self, channel: str, payloads: Sequence[str]) -> None:
+        """Publish texts on a channel."""
+        await self._fetch("notify", channel, list(payloads))
+
+    # Reading and changing
+
+    async def get(self, job_id: int) -> Job[Any] | None:
+        """Return the job of that id."""
+        rows = await self._fetch("get_job", job_id)
+        return Job.from_row(rows[0]) if rows else None
+
+    async def select(self, filters: Mapping[str, Any], limit: int) -> list[Job[Any]]:
+        """Return jobs that match, the newest first."""
+        where, values = self._where(filters)
+        statement = self._sql.fill("list_jobs", where=where, limit=f"${len(values) + 1}")
+        return [Job.from_row(row) for row in await self._run(statement, *values, limit)]
+
+    async def count(self, filters: Mapping[str, Any], by: Sequence[Group]) -> list[Any]:
+        """Return rows of the columns `by` and `jobs`, how many there are of each."""
+        where, values = self._where(filters)
+        group = ", ".join(by)
+        return await self._run(self._sql.fill("count_jobs", where=where, group=group), *values)
+
+    async def cancel(self, filters: Mapping[str, Any]) -> list[int]:
+        """Cancel what has not ended, and tell the nodes that run any of it; return the ids."""
+        where, values = self._some(filters)
+        statement = self._sql.fill("cancel_jobs", where=where, **_numbered(values, "now", "channel"))
+        channel = self._signal_channel if self._can_notify else None
+        return [row["id"] for row in await self._run(statement, *values, utc_now(), channel)]
+
+    async def retry(self, filters: Mapping[str, Any]) -> list[int]:
+        """Make jobs available that are neither available nor running; return the ids."""
+        where, values = self._some(filters)
+        statement = self._sql.fill("retry_jobs", where=where, **_numbered(values, "now"))
+        rows = await self._run(statement, *values, utc_now())
+        await self._announce({row["queue"] for row in rows})
+        return [row["id"] for row in rows]
+
+    async def delete(self, filters: Mapping[str, Any]) -> list[int]:
+        """Delete what is not running; return the ids."""
+        where, values = self._some(filters)
+        return [row["id"] for row in await self._run(self._sql.fill("delete_jobs", where=where), *values)]
+
+    async def update(self, filters: Mapping[str, Any], changes: Changes) -> list[Job[Any]]:
+        """Change columns of the jobs that nobody else holds; return them as they are now."""
+        where, values = self._some(filters)
+        if not callable(changes):
+            check_changes(changes)
+        async with self._connections.transaction() as conn:
+            rows = await self._run(self._sql.fill("lock_jobs", where=where), *values, conn=conn)
+            return [await self._update_one(Job.from_row(row), changes, conn) for row in rows]
+
+    async def _update_one(self, job: Job[Any], changes: Changes, conn: Any) -> Job[Any]:
+        wanted = changes(job) if callable(changes) else changes
+        [row] = await self._fetch("update_job", *update_values(job, wanted, self.catalog), conn=conn)
+        return Job.from_row(row)
+
+    # Beneath
+
+    def _where(self, filters: Mapping[str, Any]) -> tuple[str, list[Any]]:
+        return build_where(filters, self.catalog.states)
+
+    def _some(self, filters: Mapping[str, Any]) -> tuple[str, list[Any]]:
+        if filters == {"id": []}:  # A list of jobs that happens to be empty.
+            return "false", []
+        if not filters:
+            raise InvalidFilter(
+                "filters", dict(filters), "at least one", "a change to every job needs one that says so"
+            )
+        return self._where(filters)
+
+    async def _announce(self, queues: Iterable[str]) -> None:
+        if self._can_notify and (names := sorted(queues)):
+            await self._fetch("announce_queues", self._insert_channel, names)
+
+    async def _fetch(self, name: str, *values: Any, conn: Any = None) -> list[Any]:
+        return await self._run(self._sql[name], *values, conn=conn)
+
+    async def _run(self, statement: str, *values: Any, conn: Any = None) -> list[Any]:
+        return await self._connections.fetch(statement, *values, conn=conn)
+
+
+def _numbered(values: Sequence[Any], *names: str) -> dict[str, str]:
+    casts: dict[str, Callable[[int], str]] = {"now": "${}::timestamp".format, "channel": "${}::text".format}
+    return {name: casts[name](len(values) + nth) for nth, name in enumerate(names, 1)}
+
+
+def _ack_columns(acks: Sequence[Ack]) -> list[list[Any]]:
+    fields = ("id", "attempt", "state", "at", "scheduled_at", "error", "meta")
+    return [[getattr(ack, field) for ack in acks] for field in fields]

@@ -1,0 +1,127 @@
+"""Filters of jobs, as the `where` of a statement."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Any
+
+from bridge.codecs import json
+from bridge.errors import InvalidFilter
+from bridge.jobs import Job, JobState, Worker
+from bridge.jobs.checks import MAX_INT4, integer, storable, suggest
+
+JobOrId = Job[Any] | int
+
+MAX_INT8 = 9_223_372_036_854_775_807
+
+
+def build_where(
+    filters: Mapping[str, Any], states: Collection[str] = tuple(JobState), first: int = 1
+) -> tuple[str, list[Any]]:
+    """Return a condition and its parameters, numbered from `$first`.
+
+    `states` are the labels that this database's enum has: jobs in another state can't exist there.
+
+    A value asks for equality and a list for any of its values; `args` and `meta` ask for containment, and `tags` for
+    exactly these tags (Oban 2.23: `Oban.Job.query`).
+
+    Raises:
+        InvalidFilter: An unknown column, or a value of the wrong kind; None and empty lists too, because a filter that
+            was meant to narrow must not vanish.
+    """
+    clauses, values = [], []
+    for field, value in filters.items():
+        if field not in _FIELDS:
+            raise InvalidFilter("filter", field, "a column to filter by", suggest(field, _FIELDS))
+        template, convert = _FIELDS[field]
+        found = convert(field, value)
+        values.append([state for state in found if state in states] if field == "state" else found)
+        clauses.append(template.replace("?", f"${first + len(values) - 1}"))
+    return " and ".join(clauses) or "true", values
+
+
+def select_jobs(jobs: Iterable[JobOrId] | None, filters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the filters that select `jobs`, or else those given.
+
+    Raises:
+        InvalidFilter: Both are given, or a job without an id.
+    """
+    if jobs is None:
+        return dict(filters)
+    if filters:
+        raise InvalidFilter("filters", dict(filters), "either jobs or filters, not both")
+    return {"id": [job_id_of(job) for job in jobs]}
+
+
+def job_id_of(job: JobOrId) -> int:
+    """Return a job's id.
+
+    Raises:
+        InvalidFilter: It has none: it was not inserted.
+    """
+    job_id = job.id if isinstance(job, Job) else job
+    if job_id is None:
+        raise InvalidFilter("job", job, "a job with an id", "insert it first")
+    return job_id
+
+
+def _several(one: Callable[[str, Any], Any]) -> Callable[[str, Any], list[Any]]:
+    def convert(field: str, value: Any) -> list[Any]:
+        if value is None or isinstance(value, Mapping):
+            raise InvalidFilter(field, value, "a value or a list of values")
+        single = isinstance(value, str | int | type) or not isinstance(value, Iterable)
+        found = [one(field, item) for item in ([value] if single else value)]
+        if not found:
+            raise InvalidFilter(field, value, "at least one value")
+        return found
+
+    return convert
+
+
+def _id(field: str, value: Any) -> int:
+    return integer(field, value, 1, MAX_INT8, InvalidFilter)
+
+
+def _number(field: str, value: Any) -> int:
+    return integer(field, value, 0, MAX_INT4, InvalidFilter)
+
+
+def _text(field: str, value: Any) -> str:
+    if isinstance(value, type) and issubclass(value, Worker):
+        value = value.options.name
+    if not isinstance(value, str):
+        raise InvalidFilter(field, value, "text")
+    return storable(field, value, InvalidFilter)
+
+
+def _state(field: str, value: Any) -> str:
+    try:
+        return JobState(value).value
+    except ValueError:
+        raise InvalidFilter(field, value, f"one of {', '.join(JobState)}") from None
+
+
+def _object(field: str, value: Any) -> str:
+    if not isinstance(value, Mapping) or not value:
+        raise InvalidFilter(field, value, "a dict with at least one key")
+    return json.encode_object(value, field)
+
+
+def _tags(field: str, value: Any) -> list[str]:
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise InvalidFilter(field, value, "a list of texts")
+    return [_text(field, tag) for tag in value]
+
+
+_FIELDS: dict[str, tuple[str, Callable[[str, Any], Any]]] = {
+    "id": ("id = any(?::bigint[])", _several(_id)),
+    "state": ("state = any(?::text[]::{prefix}.oban_job_state[])", _several(_state)),
+    "queue": ("queue = any(?::text[])", _several(_text)),
+    "worker": ("worker = any(?::text[])", _several(_text)),
+    "priority": ("priority = any(?::integer[])", _several(_number)),
+    "attempt": ("attempt = any(?::integer[])", _several(_number)),
+    "max_attempts": ("max_attempts = any(?::integer[])", _several(_number)),
+    "args": ("args @> ?::text::jsonb", _object),
+    "meta": ("meta @> ?::text::jsonb", _object),
+    "tags": ("tags::text[] = ?::text[]", _tags),
+}

@@ -1,0 +1,6 @@
+-- How many jobs there are in each group.
+select {group}, count(*) as jobs
+from {prefix}.oban_jobs
+where {where}
+group by {group}
+order by {group}

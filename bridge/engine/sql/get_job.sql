@@ -1,0 +1,4 @@
+-- One job by its id.
+select {columns}
+from {prefix}.oban_jobs
+where id = $1

@@ -1,0 +1,40 @@
+"""The SQL of `sql/*.sql` for one schema: one statement a file, read once."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+
+#: A job's columns by name: they stand in another order in databases that grew. JSON is asked for as text, so that a
+#: codec that the application set on its connections changes nothing here, and `to_jsonb` reads `errors` whether it is
+#: jsonb[] (Oban for Elixir) or jsonb (Oban for Python).
+COLUMNS = """
+  id, state::text, queue, worker, args::text, meta::text, tags::text[], to_jsonb(errors)::text as errors,
+  attempt, max_attempts, priority, attempted_by,
+  inserted_at, scheduled_at, attempted_at, completed_at, cancelled_at, discarded_at"""
+
+
+class Statements:
+    """Statements by file name, with the schema's name in them."""
+
+    def __init__(self, prefix: str) -> None:
+        self._schema = '"' + prefix.replace('"', '""') + '"'
+        self._texts: dict[str, str] = {}
+
+    def __getitem__(self, name: str) -> str:
+        if name not in self._texts:
+            # The schema's name comes last: it may hold braces of its own.
+            self._texts[name] = _read(name).replace("{columns}", COLUMNS).replace("{prefix}", self._schema)
+        return self._texts[name]
+
+    def fill(self, name: str, **parts: str) -> str:
+        """Return a statement with its `{parts}` filled in; they are SQL of ours, never a value."""
+        text = _read(name).replace("{columns}", COLUMNS)
+        for part, sql in parts.items():
+            text = text.replace("{" + part + "}", sql)
+        return text.replace("{prefix}", self._schema)
+
+
+@cache
+def _read(name: str) -> str:
+    return files("bridge.engine").joinpath("sql", f"{name}.sql").read_text(encoding="utf-8")

@@ -1,0 +1,65 @@
+"""Changes that a person makes to a job that waits or has ended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from bridge.codecs import json
+from bridge.engine.clock import naive
+from bridge.engine.inserts import check_limits
+from bridge.errors import InvalidJob
+from bridge.jobs import Job, JobState, checks
+
+if TYPE_CHECKING:
+    from bridge.engine.schema import Catalog
+
+Changes = Mapping[str, Any] | Callable[[Job[Any]], Mapping[str, Any]]
+
+#: The columns that may be changed (Oban 2.23: `Oban.update_job`), each with its check.
+_CHECKS: dict[str, Callable[[Any], Any]] = {
+    "args": lambda value: json.encode_object(checks.mapping("args", value), "args"),
+    "meta": lambda value: json.encode_object(checks.mapping("meta", value), "meta"),
+    "max_attempts": checks.max_attempts,
+    "priority": checks.priority,
+    "queue": lambda value: checks.name("queue", value),
+    "tags": checks.tags,
+    "worker": lambda value: checks.name("worker", value),
+    "scheduled_at": lambda value: naive(checks.moment("scheduled_at", value)),
+}
+
+
+def check_changes(changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the changes as values for `update_job.sql`.
+
+    Raises:
+        InvalidJob: A column that can't be changed, or a value that it can't take.
+    """
+    if not isinstance(changes, Mapping) or not changes:
+        raise InvalidJob("changes", changes, "a dict of columns and values")
+    for field in changes:
+        if field not in _CHECKS:
+            raise InvalidJob("changes", field, "a column that can be changed", checks.suggest(field, _CHECKS))
+    return {field: _CHECKS[field](value) for field, value in changes.items()}
+
+
+def update_values(job: Job[Any], changes: Mapping[str, Any], catalog: Catalog) -> list[Any]:
+    """Return the parameters of `update_job.sql` for one locked job, whose row must stay one that can run."""
+    values = check_changes(changes)
+    check_limits(
+        catalog,
+        priority=values.get("priority", 0),
+        max_attempts=values.get("max_attempts", 1),
+        tags=values.get("tags", ()),
+    )
+    if "scheduled_at" in values and job.state is JobState.EXECUTING:
+        raise InvalidJob("scheduled_at", changes["scheduled_at"], "a job that is not running", "cancel it first")
+    _check_attempts(job, values)
+    return [job.id, *(values.get(field) for field in _CHECKS)]
+
+
+def _check_attempts(job: Job[Any], values: Mapping[str, Any]) -> None:
+    # An available job without attempts left is never run, and takes a slot of every fetch of an Elixir node.
+    least = job.attempt + 1 if job.state is JobState.AVAILABLE else max(job.attempt, 1)
+    if values.get("max_attempts", least) < least:
+        raise InvalidJob("max_attempts", values["max_attempts"], f"at least {least} for job {job.id} in its state")

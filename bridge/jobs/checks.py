@@ -1,0 +1,109 @@
+"""What a column may hold, checked before the database sees it (so that no Elixir node is harmed)."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from bridge.errors import InvalidJob, ValidationError
+from bridge.jobs.states import INSERTABLE, JobState
+
+MAX_NAME = 127
+MAX_INT4 = 2_147_483_647
+
+
+def name(field: str, value: Any, error: type[ValidationError] = InvalidJob) -> str:
+    """Return a queue's or worker's name: text of 1 to 127 characters (the table's own checks)."""
+    if not isinstance(value, str) or not 0 < len(value) <= MAX_NAME:
+        raise error(field, value, f"text of 1 to {MAX_NAME} characters")
+    return storable(field, value, error)
+
+
+def storable(field: str, value: str, error: type[ValidationError] = InvalidJob) -> str:
+    """Return text that PostgreSQL and the BEAM can hold: no NUL, no lone surrogates."""
+    if "\x00" in value:
+        raise error(field, value, "text without NUL characters", "PostgreSQL can't store them")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise error(field, value, "valid Unicode text", "it holds half of a surrogate pair") from None
+    return str(value)
+
+
+def integer(field: str, value: Any, low: int, high: int, error: type[ValidationError] = InvalidJob) -> int:
+    """Return an integer from `low` to `high`; booleans are refused, though Python counts them as integers."""
+    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+        raise error(field, value, f"an integer from {low} to {high}")
+    return int(value)
+
+
+def priority(value: Any, error: type[ValidationError] = InvalidJob) -> int:
+    """Return a priority: 0, the first, to 9, the last."""
+    return integer("priority", value, 0, 9, error)
+
+
+def max_attempts(value: Any, error: type[ValidationError] = InvalidJob) -> int:
+    """Return how often a job may be tried: at least once."""
+    return integer("max_attempts", value, 1, MAX_INT4, error)
+
+
+def tags(value: Any, error: type[ValidationError] = InvalidJob) -> list[str]:
+    """Return tags as Oban stores them: trimmed, lower case, without empty and repeated ones, in their order."""
+    if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
+        raise error("tags", value, "a list of texts")
+    found: dict[str, None] = {}
+    for tag in value:
+        if not isinstance(tag, str):
+            raise error("tags", tag, "texts")
+        if text := storable("tags", tag, error).strip().lower():
+            found[text] = None
+    return list(found)
+
+
+def mapping(field: str, value: Any, error: type[ValidationError] = InvalidJob) -> Any:
+    """Return a mapping or an object that encodes as one; anything else would stop an Elixir queue."""
+    if isinstance(value, Mapping):
+        return value
+    if isinstance(value, str | bytes | int | float | Iterable) or value is None:
+        raise error(field, value, "a JSON object, such as a dict", f"wrap it: {field}={{'value': …}}")
+    return value
+
+
+def moment(field: str, value: Any, error: type[ValidationError] = InvalidJob) -> datetime:
+    """Return an aware datetime in UTC."""
+    if not isinstance(value, datetime):
+        raise error(field, value, "an aware datetime")
+    if value.tzinfo is None:
+        raise error(field, value, "a datetime with a time zone", "use datetime.now(UTC) or .replace(tzinfo=UTC)")
+    return value.astimezone(UTC)
+
+
+def seconds(field: str, value: Any, error: type[ValidationError] = InvalidJob) -> float:
+    """Return a duration given in seconds or as a timedelta, as seconds."""
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
+        raise error(field, value, "a number of seconds or a timedelta")
+    return value
+
+
+def insert_state(value: Any) -> JobState:
+    """Return a state that a new row may have."""
+    try:
+        state = JobState(value)
+    except ValueError:
+        state = None
+    if state not in INSERTABLE:
+        names = ", ".join(sorted(INSERTABLE))
+        raise InvalidJob("state", value, f"one of {names}", "other states are reached by running the job")
+    return state
+
+
+def suggest(value: str, known: Iterable[str]) -> str:
+    """Return "did you mean …?" for the name nearest to `value`, or all known names."""
+    names = sorted(known)
+    close = difflib.get_close_matches(value, names, n=1)
+    return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(names)}"

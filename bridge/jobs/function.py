@@ -1,0 +1,81 @@
+"""Functions as workers: a job's args are the function's arguments."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+from bridge.errors import InvalidWorker
+from bridge.jobs.job import Job
+from bridge.jobs.worker import Worker, refuse_unknown, register
+
+
+def job(**options: Any) -> Callable[[Callable[..., Any]], FunctionWorker]:
+    """Register a function as a worker: a job's args are the function's arguments, by name.
+
+    `send.new(1, text="hi")` builds a job, `await send.enqueue(1, text="hi")` inserts it, and `send(1, text="hi")`
+    still calls the function. `current_job()` tells the function which job it runs in.
+
+    Args:
+        options: As in `worker`.
+
+    Raises:
+        InvalidWorker: As in `worker`, or a function whose arguments have no names (`*args`, positional-only).
+    """
+    refuse_unknown(options)
+    return partial(FunctionWorker, options=options)
+
+
+class FunctionWorker:
+    """A function that was registered as a worker; made by `@job`.
+
+    `worker` is its worker class: `send.worker.new({"text": "hi"}, schedule_in=60)` builds a job with other options.
+    """
+
+    def __init__(self, function: Callable[..., Any], options: Mapping[str, Any]) -> None:
+        if not inspect.isfunction(function):
+            raise InvalidWorker("@job", function, "a function", "classes take @worker")
+        self.function = function
+        self.__doc__ = function.__doc__
+        self.__name__ = function.__name__
+        self._signature = _named_parameters(function)
+        self.worker = register(_function_class(function), options)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the function itself; nothing is inserted."""
+        return self.function(*args, **kwargs)
+
+    def new(self, *args: Any, **kwargs: Any) -> Job[Any]:
+        """Build a job that will call the function with these arguments.
+
+        Raises:
+            TypeError: Arguments that the function doesn't take.
+            InvalidJob: A value that the table or an Elixir node can't take.
+        """
+        return self.worker.new(self._signature.bind(*args, **kwargs).arguments)
+
+    async def enqueue(self, *args: Any, **kwargs: Any) -> Job[Any]:
+        """Build a job and insert it; raises as `new` and `Worker.enqueue` do."""
+        return await self.worker.enqueue(self._signature.bind(*args, **kwargs).arguments)
+
+
+def _named_parameters(function: Callable[..., Any]) -> inspect.Signature:
+    signature = inspect.signature(function)
+    for parameter in signature.parameters.values():
+        if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
+            raise InvalidWorker("@job", str(parameter), "arguments with names", "a job's args are a JSON object")
+    return signature
+
+
+def _function_class(function: Callable[..., Any]) -> type[Worker]:
+    async def process_async(_self: Worker, job: Job[Any]) -> Any:
+        return await function(**job.args)
+
+    def process(_self: Worker, job: Job[Any]) -> Any:
+        return function(**job.args)
+
+    method = process_async if inspect.iscoroutinefunction(function) else process
+    body = {"process": method, "__module__": function.__module__, "__qualname__": function.__qualname__}
+    return type(function.__name__, (Worker,), body)

@@ -1,0 +1,241 @@
+"""The job: a row of `oban_jobs` as an object, and what a new row may hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Generic
+
+from bridge.codecs import json
+from bridge.errors import DecodeError, InvalidJob
+from bridge.jobs import checks
+from bridge.jobs.states import JobState
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar
+
+    Args = TypeVar("Args", default=dict[str, Any])
+else:
+    from typing import TypeVar
+
+    Args = TypeVar("Args")
+
+_UNREAD: Any = object()
+
+#: What may be given when a job is built, beside `worker` and `args`.
+OPTIONS = ("queue", "max_attempts", "priority", "tags", "meta", "scheduled_at", "schedule_in", "state")
+
+
+class Job(Generic[Args]):
+    """A job: built by hand or by `Worker.new`, or read from the table.
+
+    A job built for insertion knows nothing of its worker's defaults; `Worker.new` does. Every column is an attribute
+    with the column's name: `id`, `state`, `queue`, `worker`, `args`, `meta`, `tags`, `errors`, `attempt`,
+    `max_attempts`, `priority`, `attempted_by` and the times `inserted_at`, `scheduled_at`, `attempted_at`,
+    `completed_at`, `cancelled_at`, `discarded_at` (aware, UTC). `args`, `meta` and `errors` of a row are decoded when
+    they are first read.
+    """
+
+    __slots__ = (
+        "_args",
+        "_args_text",
+        "_cancelled",
+        "_errors",
+        "_meta",
+        "_meta_text",
+        "attempt",
+        "attempted_at",
+        "attempted_by",
+        "cancelled_at",
+        "completed_at",
+        "discarded_at",
+        "id",
+        "inserted_at",
+        "max_attempts",
+        "priority",
+        "queue",
+        "scheduled_at",
+        "state",
+        "tags",
+        "worker",
+    )
+
+    _args: Any
+    _args_text: str | None
+    _meta: Any
+    _meta_text: str | None
+    _errors: Any
+    _cancelled: bool
+
+    def __init__(
+        self,
+        worker: str,
+        *,
+        args: Args | Mapping[str, Any] | None = None,
+        queue: str = "default",
+        max_attempts: int = 20,
+        priority: int = 0,
+        tags: Iterable[str] = (),
+        meta: Mapping[str, Any] | None = None,
+        scheduled_at: datetime | None = None,
+        schedule_in: float | timedelta | None = None,
+        state: JobState | str | None = None,
+    ) -> None:
+        """Build a job for insertion.
+
+        Args:
+            worker: The name that its node knows the worker by: `"BadgeForge.PrintCenter"` for an Elixir module
+                (without `Elixir.`), `"package.module.Class"` for a Python class.
+            args: What the worker gets: an object of JSON values. Default: empty.
+            queue: 1 to 127 characters.
+            max_attempts: How often it may be tried, at least 1.
+            priority: 0, the first, to 9, the last.
+            tags: Texts; stored trimmed, in lower case, each once.
+            meta: Anything else worth keeping, an object of JSON values.
+            scheduled_at: When to run; an aware datetime. The job is stored as `scheduled`, even for a past time.
+            schedule_in: Instead of that, seconds from now or a timedelta.
+            state: `"suspended"` to hold the job until somebody retries it. Default: scheduled or available.
+
+        Raises:
+            InvalidJob: A value that the table or an Elixir node can't take.
+        """
+        if scheduled_at is not None and schedule_in is not None:
+            raise InvalidJob("schedule_in", schedule_in, "only one of scheduled_at and schedule_in")
+        self.id: int | None = None
+        self.worker = checks.name("worker", worker)
+        self.queue = checks.name("queue", queue)
+        self.max_attempts = checks.max_attempts(max_attempts)
+        self.priority = checks.priority(priority)
+        self.tags = checks.tags(tags)
+        self.args = checks.mapping("args", {} if args is None else args)
+        self.meta = checks.mapping("meta", {} if meta is None else meta)
+        self.scheduled_at = _schedule(scheduled_at, schedule_in)
+        self.state = _initial_state(state, self.scheduled_at)
+        self.attempt = 0
+        self.attempted_by: list[str] = []
+        self.inserted_at: datetime | None = None
+        self.attempted_at: datetime | None = None
+        self.completed_at: datetime | None = None
+        self.cancelled_at: datetime | None = None
+        self.discarded_at: datetime | None = None
+        self._errors: Any = []
+        self._cancelled = False
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> Job[Any]:
+        """Make a job from a row, without checks: whatever stands in the table must be readable."""
+        job: Job[Any] = cls.__new__(cls)
+        job.id = row["id"]
+        job.state = JobState(row["state"])
+        job.queue = row["queue"]
+        job.worker = row["worker"]
+        job._args_text, job._args = row["args"], _UNREAD
+        job._meta_text, job._meta = row["meta"], _UNREAD
+        job._errors = row["errors"]
+        job.tags = row["tags"] or []
+        job.attempt = row["attempt"]
+        job.max_attempts = row["max_attempts"]
+        job.priority = row["priority"] or 0
+        job.attempted_by = row["attempted_by"] or []
+        for field in (
+            "inserted_at",
+            "scheduled_at",
+            "attempted_at",
+            "completed_at",
+            "cancelled_at",
+            "discarded_at",
+        ):
+            time = row[field]
+            setattr(job, field, time if time is None else time.replace(tzinfo=UTC))
+        job._cancelled = False
+        return job
+
+    @property
+    def args(self) -> Args:
+        """The worker's arguments, a dict with text keys.
+
+        Raises:
+            DecodeError: Something else than an object stands in the row.
+        """
+        if self._args is _UNREAD:
+            self._args = _decode_object("args", self._args_text or "null")
+        return self._args  # type: ignore[no-any-return]  # decoded JSON
+
+    @args.setter
+    def args(self, value: Args | Mapping[str, Any]) -> None:
+        self._args, self._args_text = value, None
+
+    @property
+    def meta(self) -> dict[str, Any]:
+        """The job's meta, a dict; empty where the column is NULL.
+
+        Raises:
+            DecodeError: Something else than an object stands in the row.
+        """
+        if self._meta is _UNREAD:
+            self._meta = {} if self._meta_text is None else _decode_object("meta", self._meta_text)
+        return self._meta  # type: ignore[no-any-return]  # decoded JSON
+
+    @meta.setter
+    def meta(self, value: Mapping[str, Any]) -> None:
+        self._meta, self._meta_text = value, None
+
+    @property
+    def errors(self) -> list[dict[str, Any]]:
+        """The failed attempts, oldest first: `attempt`, `at` (ISO 8601, UTC) and `error` of each."""
+        if isinstance(self._errors, str):
+            self._errors = json.decode(self._errors)
+        elif self._errors and isinstance(self._errors[0], str):
+            self._errors = [json.decode(entry) for entry in self._errors]
+        return self._errors  # type: ignore[no-any-return]  # decoded JSON
+
+    def args_json(self) -> str:
+        """Return the args as the text that goes into the row.
+
+        Raises:
+            EncodeError: A value in them that JSON or the table can't hold.
+        """
+        return self._args_text if self._args_text is not None else json.encode_object(self._args, "args")
+
+    def meta_json(self) -> str:
+        """Return the meta as the text that goes into the row; raises as `args_json` does."""
+        return self._meta_text if self._meta_text is not None else json.encode_object(self._meta, "meta")
+
+    def cancelled(self) -> bool:
+        """Tell whether this running job was cancelled.
+
+        Work in a thread can't be stopped; it may look here now and then, and end by itself.
+        """
+        return self._cancelled
+
+    def __repr__(self) -> str:
+        return f"Job(id={self.id}, worker={self.worker!r}, queue={self.queue!r}, state={str(self.state)!r})"
+
+
+def _schedule(at: datetime | None, delay: float | timedelta | None) -> datetime | None:
+    if at is not None:
+        return checks.moment("scheduled_at", at)
+    if delay is None:
+        return None
+    try:
+        return datetime.now(UTC) + timedelta(seconds=checks.seconds("schedule_in", delay))
+    except OverflowError:
+        raise InvalidJob("schedule_in", delay, "a time before the year 10000") from None
+
+
+def _initial_state(state: JobState | str | None, scheduled_at: datetime | None) -> JobState:
+    if state is None:
+        return JobState.AVAILABLE if scheduled_at is None else JobState.SCHEDULED
+    found = checks.insert_state(state)
+    if found is JobState.SCHEDULED and scheduled_at is None:
+        raise InvalidJob("state", state, "a time with it", "give scheduled_at or schedule_in")
+    if found is JobState.AVAILABLE and scheduled_at is not None:
+        raise InvalidJob("state", state, "no time with it", "leave out scheduled_at and schedule_in")
+    return found
+
+
+def _decode_object(field: str, text: str) -> dict[str, Any]:
+    value = json.decode(text)
+    if not isinstance(value, dict):
+        raise DecodeError(f"{field} must be a JSON object, and the row holds {text[:80]}")
+    return value

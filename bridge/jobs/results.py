@@ -1,0 +1,63 @@
+"""What a worker may return from `process` to say more than "done"."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from bridge.errors import InvalidJob
+from bridge.jobs.checks import seconds
+
+#: Oban for Python's limit of a recorded value's text, in bytes.
+RECORD_LIMIT = 64_000_000
+
+#: A hundred years: what is snoozed longer was a mistake, and PostgreSQL's timestamps end.
+SNOOZE_LIMIT = 100 * 365 * 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """Stop for good: the job becomes `cancelled`, with `reason` in its errors."""
+
+    reason: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Discard:
+    """Give up: the job becomes `discarded`, with `reason` in its errors, whatever attempts are left."""
+
+    reason: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Snooze:
+    """Run again later: the job becomes `scheduled`, and gets one more attempt (Oban 2.23: max_attempts + 1).
+
+    Attributes:
+        seconds: How long, as a number of seconds or a timedelta; 0 is allowed.
+        meta: What to merge into the job's meta, such as how far the work has come.
+    """
+
+    seconds: float | timedelta
+    meta: Mapping[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        delay = seconds("seconds", self.seconds)
+        if not 0 <= delay <= SNOOZE_LIMIT:
+            raise InvalidJob("seconds", self.seconds, f"0 to {SNOOZE_LIMIT} seconds")
+        object.__setattr__(self, "seconds", delay)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Complete, and keep `value` with the job in Erlang's term format, for Elixir and Python to fetch.
+
+    Attributes:
+        value: Anything that the codec's portable profile holds: None, booleans, numbers, text, bytes, lists, dicts.
+        limit: The longest text, in bytes, that may be stored; a longer one fails the job.
+    """
+
+    value: Any
+    limit: int = RECORD_LIMIT

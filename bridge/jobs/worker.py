@@ -1,0 +1,188 @@
+"""Workers: classes that say how to run a job, and the decorators that register them."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import partial
+from typing import Any, ClassVar, Protocol, TypeVar, overload
+
+from bridge.errors import InvalidJob, InvalidWorker
+from bridge.jobs import checks, instances
+from bridge.jobs.backoff import default_backoff
+from bridge.jobs.job import OPTIONS, Job
+from bridge.jobs.registry import registry
+
+W = TypeVar("W", bound="Worker")
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerOptions:
+    """What a worker's definition says: the defaults of its jobs and how they run here."""
+
+    name: str
+    aliases: tuple[str, ...] = ()
+    queue: str = "default"
+    max_attempts: int = 20
+    priority: int = 0
+    tags: tuple[str, ...] = ()
+    meta: Mapping[str, Any] = field(default_factory=dict)
+    timeout: float | None = None
+    oban: str = "Oban"
+
+
+class Worker:
+    """The base of workers: override `process`, and `backoff` and `timeout` where the defaults don't suit.
+
+    A class with a `process` need not inherit from it, since `@worker` adds it; type checkers see `new` and `enqueue`
+    only where it does.
+    """
+
+    options: ClassVar[WorkerOptions]
+
+    @classmethod
+    def new(cls, args: Mapping[str, Any] | None = None, /, **options: Any) -> Job[Any]:
+        """Build a job for this worker; nothing is inserted.
+
+        Args:
+            args: What `process` gets in `job.args`.
+            options: As in `Job`; they win over the worker's own, and `meta` is merged into the worker's.
+
+        Raises:
+            InvalidJob: An unknown option, or a value that the table or an Elixir node can't take.
+        """
+        own = cls.options
+        for option in options:
+            if option not in OPTIONS:
+                raise InvalidJob("option", option, "an option of a job", checks.suggest(option, OPTIONS))
+        meta = {**own.meta, **checks.mapping("meta", options.pop("meta", {}))}
+        defaults = {
+            "queue": own.queue,
+            "max_attempts": own.max_attempts,
+            "priority": own.priority,
+            "tags": own.tags,
+        }
+        return Job(own.name, args=args, meta=meta, **{**defaults, **options})
+
+    @classmethod
+    async def enqueue(cls, args: Mapping[str, Any] | None = None, /, *, conn: Any = None, **options: Any) -> Job[Any]:
+        """Build a job and insert it through the running instance that the worker names (default `Oban`).
+
+        Args:
+            args: What `process` gets in `job.args`.
+            conn: An asyncpg connection, to insert within its transaction.
+            options: As in `new`.
+
+        Raises:
+            InvalidJob: As in `new`.
+            InstanceNotFound: No such instance is running in this process.
+        """
+        job = cls.new(args, **options)
+        return await instances.find(cls.options.oban).enqueue(job, conn=conn)
+
+    def process(self, job: Job[Any]) -> Any:
+        """Run the job; `async def` runs on the event loop, plain `def` in a thread of its own.
+
+        What it returns completes the job, unless it is a `Cancel`, `Discard`, `Snooze` or `Record`; an exception fails
+        the attempt.
+        """
+        raise NotImplementedError
+
+    def backoff(self, job: Job[Any]) -> float | timedelta:
+        """Return seconds, or a timedelta, until the next attempt of a job that failed; default: Oban's formula."""
+        return default_backoff(job)
+
+    def timeout(self, job: Job[Any]) -> float | timedelta | None:
+        """Return the seconds, or a timedelta, that one attempt may take; None is no limit. Default: the option."""
+        return self.options.timeout
+
+
+class _Decorator(Protocol):
+    @overload
+    def __call__(self, cls: type[W]) -> type[W]: ...
+    @overload
+    def __call__(self, cls: type[Any]) -> type[Worker]: ...
+
+
+def worker(**options: Any) -> _Decorator:
+    """Register a class with a `process(self, job)` as a worker.
+
+    Args:
+        options: `queue` (default `"default"`), `max_attempts` (20), `priority` (0), `tags`, `meta`: the defaults of
+            its jobs. `timeout`: seconds or a timedelta that one attempt may take. `name`: the name in the row, where it
+            is not `module.QualName`; with an Elixir module's name it takes over that worker. `aliases`: more names to
+            run jobs of, such as a former one. `oban`: the instance that `enqueue` uses, `"Oban"`.
+
+    Raises:
+        InvalidWorker: An unknown option, a bad value, a taken name, or a class that can't process.
+    """
+    refuse_unknown(options)
+    return partial(register, options=options)  # type: ignore[return-value]  # a partial has no overloads
+
+
+def register(cls: type[Any], options: Mapping[str, Any]) -> type[Worker]:
+    """Make `cls` a worker with these options and register it; what `@worker` does.
+
+    Raises:
+        InvalidWorker: As in `worker`.
+    """
+    if not inspect.isclass(cls):
+        raise InvalidWorker("@worker", cls, "a class", "functions take @job")
+    found = cls if issubclass(cls, Worker) else _mix_in(cls)
+    _check_methods(found)
+    found.options = build_options(f"{cls.__module__}.{cls.__qualname__}", options)
+    registry.register(found, (found.options.name, *found.options.aliases))
+    return found
+
+
+def _mix_in(cls: type[Any]) -> type[Worker]:
+    copied = {"__module__": cls.__module__, "__qualname__": cls.__qualname__, "__doc__": cls.__doc__}
+    return type(cls.__name__, (cls, Worker), copied)
+
+
+def _check_methods(cls: type[Worker]) -> None:
+    if cls.process is Worker.process:
+        raise InvalidWorker("process", cls, "a method process(self, job)", "define one")
+    for method in ("process", "backoff", "timeout"):
+        if not callable(getattr(cls, method)):
+            raise InvalidWorker(method, getattr(cls, method), "a method", "options go into the decorator")
+
+
+def build_options(path: str, options: Mapping[str, Any]) -> WorkerOptions:
+    """Return checked options; `path` is the default of `name`.
+
+    Raises:
+        InvalidWorker: A bad value.
+    """
+    timeout = options.get("timeout")
+    if timeout is not None and not checks.seconds("timeout", timeout, InvalidWorker) > 0:
+        raise InvalidWorker("timeout", timeout, "more than 0 seconds", "leave it out for no limit")
+    return WorkerOptions(
+        name=checks.name("name", options.get("name", path), InvalidWorker),
+        aliases=_names("aliases", options.get("aliases", ())),
+        queue=checks.name("queue", options.get("queue", "default"), InvalidWorker),
+        max_attempts=checks.max_attempts(options.get("max_attempts", 20), InvalidWorker),
+        priority=checks.priority(options.get("priority", 0), InvalidWorker),
+        tags=tuple(checks.tags(options.get("tags", ()), InvalidWorker)),
+        meta=checks.mapping("meta", options.get("meta", {}), InvalidWorker),
+        timeout=None if timeout is None else checks.seconds("timeout", timeout, InvalidWorker),
+        oban=checks.name("oban", options.get("oban", "Oban"), InvalidWorker),
+    )
+
+
+def _names(field_name: str, value: Any) -> tuple[str, ...]:
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise InvalidWorker(field_name, value, "a list of names")
+    return tuple(checks.name(field_name, name, InvalidWorker) for name in value)
+
+
+WORKER_OPTIONS = ("queue", "max_attempts", "priority", "tags", "meta", "timeout", "name", "aliases", "oban")
+
+
+def refuse_unknown(options: Mapping[str, Any]) -> None:
+    """Raise InvalidWorker for an option that a worker doesn't have."""
+    for option in options:
+        if option not in WORKER_OPTIONS:
+            raise InvalidWorker("option", option, "an option of a worker", checks.suggest(option, WORKER_OPTIONS))

@@ -1,0 +1,5 @@
+"""The logger of the maintenance services."""
+
+import logging
+
+logger = logging.getLogger("bridge.maintenance")

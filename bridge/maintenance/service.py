@@ -1,0 +1,74 @@
+"""The shape of a background service: a loop that survives a database that is away."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from abc import ABC, abstractmethod
+
+from bridge.engine import is_unavailable
+from bridge.maintenance.log import logger
+
+
+class Service(ABC):
+    """Calls `run_once` every `interval` seconds, 10 % more or less.
+
+    An error is logged, once and then every tenth time in a row, and the next rounds come later, up to ten intervals or
+    5 seconds, whichever is less far. `rounds` counts the rounds that succeeded; `wait_for_round` awaits the next one.
+    """
+
+    def __init__(self, name: str, interval: float) -> None:
+        self.name = name
+        self.interval = interval
+        self.rounds = 0
+        self._failures = 0
+        self._changed = asyncio.Condition()
+        self._task: asyncio.Task[None] | None = None
+
+    @abstractmethod
+    async def run_once(self) -> None:
+        """Do the service's work once."""
+
+    def start(self) -> None:
+        """Begin with a round at once."""
+        self._task = asyncio.create_task(self._run(), name=f"bridge-{self.name}")
+
+    async def stop(self) -> None:
+        """End the loop; a round that is under way is cancelled."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+            self._task = None
+
+    async def wait_for_round(self) -> None:
+        """Return when a round that begins after this call has succeeded."""
+        async with self._changed:
+            # The round that is under way may have begun before.
+            wanted = self.rounds + 2
+            await self._changed.wait_for(lambda: self.rounds >= wanted)
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                await self.run_once()
+            except Exception as error:
+                self._report(error)
+            else:
+                self._failures = 0
+                async with self._changed:
+                    self.rounds += 1
+                    self._changed.notify_all()
+            await asyncio.sleep(self._delay())
+
+    def _delay(self) -> float:
+        longest = max(self.interval, min(self.interval * 10, 5.0))
+        delay: float = min(self.interval * 2.0 ** min(self._failures, 10), longest)
+        return delay * random.uniform(0.9, 1.1)  # noqa: S311 - jitter is no secret
+
+    def _report(self, error: Exception) -> None:
+        if self._failures % 10 == 0:
+            known = is_unavailable(error)
+            logger.warning("%s failed: %s", self.name, error, exc_info=not known)
+        self._failures += 1

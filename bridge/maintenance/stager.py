@@ -1,0 +1,57 @@
+"""The stager: makes scheduled and retryable jobs available when their time has come."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+from bridge.engine import Engine
+from bridge.maintenance.log import logger
+from bridge.maintenance.service import Service
+
+StagerMode = Literal["auto", "on", "off"]
+
+
+class Stager(Service):
+    """Stages due jobs, and wakes this node's queues that have something to fetch, whoever put it there.
+
+    One statement a round does both, so that queues go on where notifications don't arrive.
+
+    Args:
+        engine: Where the jobs are.
+        queues: Returns the queues that run on this node.
+        wake: Called with those that have available jobs.
+        interval: Seconds between rounds, default 1 (Oban 2.23).
+        mode: `"auto"` stages only while no Elixir node holds a lease: an Elixir leader stages for all, and two stagers
+            of which one doesn't lock its rows undo each other's work. `"on"` stages always, `"off"` never.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        queues: Callable[[], Sequence[str]],
+        wake: Callable[[set[str]], None],
+        *,
+        interval: float = 1.0,
+        mode: StagerMode = "auto",
+    ) -> None:
+        super().__init__("stager", interval)
+        self._engine = engine
+        self._queues = queues
+        self._wake = wake
+        self._mode = mode
+        self._allowed: bool | None = None
+
+    async def run_once(self) -> None:
+        """Stage what is due, as far as this node may, and wake the queues that have jobs."""
+        allowed = await self._may_stage()
+        if allowed != self._allowed:
+            logger.info("due jobs are staged by %s", "this node" if allowed else "another node")
+            self._allowed = allowed
+        _, ready = await self._engine.stage(self._queues(), allowed=allowed)
+        self._wake(ready)
+
+    async def _may_stage(self) -> bool:
+        if self._mode != "auto":
+            return self._mode == "on"
+        return not await self._engine.elixir_leads()

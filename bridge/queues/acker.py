@@ -1,0 +1,123 @@
+"""The acker of a producer: outcomes are gathered while a write is under way, and written together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from bridge.engine import Ack, Engine, is_unavailable, utc_now
+from bridge.errors import JobError
+from bridge.queues.backoff import RetryDelay
+from bridge.queues.failures import error_entry
+from bridge.queues.log import logger
+from bridge.queues.outcome import Outcome
+
+#: Outcomes in one write.
+BATCH = 2_000
+
+
+class Acker:
+    """Writes outcomes in the background, and goes on trying while the database is away.
+
+    Args:
+        engine: Where to.
+        uuid: The producer's; a row that another one took over is left alone.
+        on_written: Called for each outcome, with whether its row took it.
+    """
+
+    def __init__(self, engine: Engine, uuid: str, on_written: Callable[[Outcome, bool], None]) -> None:
+        self._engine = engine
+        self._uuid = uuid
+        self._on_written = on_written
+        self._pending: list[Outcome] = []
+        self._wake = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def pending(self) -> int:
+        """How many outcomes are not written yet."""
+        return len(self._pending)
+
+    def start(self) -> None:
+        """Begin to write."""
+        self._task = asyncio.create_task(self._run(), name="bridge-acker")
+
+    def add(self, outcome: Outcome) -> None:
+        """Take an outcome to write."""
+        self._pending.append(outcome)
+        self._idle.clear()
+        self._wake.set()
+
+    async def stop(self, timeout: float) -> list[Outcome]:
+        """Write what is left, for at most `timeout` seconds; return what could not be written."""
+        try:
+            async with asyncio.timeout(timeout):
+                await self._idle.wait()
+        except TimeoutError:
+            pass
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        return self._pending
+
+    async def _run(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._pending:
+                await self._write_batch(self._pending[:BATCH])
+            self._idle.set()
+
+    async def _write_batch(self, batch: Sequence[Outcome]) -> None:
+        delay = RetryDelay()
+        while True:
+            try:
+                await self._write(batch)
+            except Exception as error:
+                if not is_unavailable(error) and len(batch) > 1:
+                    await self._write_singly(batch)
+                    return
+                if not is_unavailable(error):
+                    await self._write_refused(batch[0], error)
+                    return
+                await self._wait(delay, error)
+            else:
+                return
+
+    async def _wait(self, delay: RetryDelay, error: Exception) -> None:
+        # Once an outage, and then about twice a minute.
+        if delay.failures % 10 == 0:
+            logger.warning("%d outcomes wait for the database: %s", len(self._pending), type(error).__name__)
+        await asyncio.sleep(delay.next())
+
+    async def _write(self, batch: Sequence[Outcome]) -> None:
+        acks = [outcome.ack for outcome in batch if outcome.ack is not None]
+        written = await self._engine.ack(self._uuid, acks)
+        done = {id(outcome) for outcome in batch}
+        self._pending = [outcome for outcome in self._pending if id(outcome) not in done]
+        for outcome in batch:
+            self._on_written(outcome, outcome.ack is not None and (outcome.ack.id, outcome.ack.attempt) in written)
+
+    async def _write_singly(self, batch: Sequence[Outcome]) -> None:
+        for outcome in batch:
+            await self._write_batch([outcome])
+
+    async def _write_refused(self, outcome: Outcome, error: Exception) -> None:
+        """Fail a job whose outcome the database refuses, such as a meta too large for jsonb."""
+        logger.error("the database refused the outcome of job %s: %s", outcome.job.id, error)
+        ack = outcome.ack
+        if ack is None or outcome.error is error or isinstance(outcome.error, RefusedOutcome):
+            self._pending.remove(outcome)
+            self._on_written(outcome, False)
+            return
+        refused = RefusedOutcome(f"the database refused the outcome: {error}")
+        entry = error_entry(refused, ack.attempt, utc_now())
+        outcome.ack = Ack(ack.id, ack.attempt, "discarded", utc_now(), error=entry)
+        outcome.error = refused
+        await self._write_batch([outcome])
+
+
+class RefusedOutcome(JobError):
+    """The database would not store what came of a job."""

@@ -1,0 +1,111 @@
+"""One execution of a job, from its start to its outcome."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import time
+from typing import Any
+
+from bridge import telemetry
+from bridge.errors import InvalidWorker, JobTimeout
+from bridge.jobs import Job, Registry, Worker
+from bridge.jobs.checks import seconds
+from bridge.jobs.context import enter_job
+from bridge.queues import outcome
+from bridge.queues.outcome import Outcome
+from bridge.queues.threads import run_in_thread
+from bridge.telemetry import events
+
+CANCELLED = "the job was cancelled while it ran"
+
+
+class Execution:
+    """Runs one job in the task that awaits `run`.
+
+    `cancel` and `release` end it early; without them a CancelledError is the worker's own, and a failure like any
+    other.
+    """
+
+    def __init__(self, job: Job[Any], registry: Registry) -> None:
+        self.job = job
+        self._registry = registry
+        self._worker: Worker | None = None
+        self._cancel_reason: str | None = None
+        self._released = False
+        #: The worker runs in a thread that could not be stopped and goes on.
+        self.abandoned = False
+
+    async def run(self) -> Outcome:
+        """Run the job; whatever happens becomes its outcome."""
+        started = time.perf_counter_ns()
+        self._report_start()
+        try:
+            found = outcome.from_result(self.job, await self._perform())
+        except BaseException as error:  # SystemExit in a worker must not end the node
+            found = self._failed(error)
+        found.duration = time.perf_counter_ns() - started
+        return found
+
+    def cancel(self, reason: str = CANCELLED) -> None:
+        """Make a CancelledError that follows mean that somebody cancelled the job."""
+        self._cancel_reason = reason
+        self.job._cancelled = True  # noqa: SLF001 - what `Job.cancelled()` reads
+
+    def release(self) -> None:
+        """Make a CancelledError that follows mean that the producer stops and hands the job back."""
+        self._released = True
+
+    def _report_start(self) -> None:
+        if telemetry.wanted(events.JOB_START):
+            telemetry.emit(events.JOB_START, events.JobStart(self.job, time.time_ns()))
+
+    async def _perform(self) -> Any:
+        job = self.job
+        _ = job.args, job.meta  # A row whose JSON is no object fails here, before the worker sees it.
+        enter_job(job)
+        worker = self._worker = self._registry.resolve(job.worker)()
+        limit = _timeout(worker, job)
+        if limit is None:
+            return await self._process(worker)
+        return await self._process_within(worker, limit)
+
+    async def _process_within(self, worker: Worker, limit: float) -> Any:
+        try:
+            async with asyncio.timeout(limit) as timer:
+                return await self._process(worker)
+        except TimeoutError as error:
+            if not timer.expired():
+                raise
+            raise JobTimeout(f"{self.job.worker} timed out after {round(limit * 1000)}ms{self._goes_on()}") from error
+
+    async def _process(self, worker: Worker) -> Any:
+        if inspect.iscoroutinefunction(worker.process):
+            return await worker.process(self.job)
+        try:
+            return await run_in_thread(f"job-{self.job.id}", worker.process, self.job)
+        except asyncio.CancelledError:
+            self.abandoned = True
+            self.job._cancelled = True  # noqa: SLF001 - what `Job.cancelled()` reads, in the thread
+            raise
+
+    def _failed(self, error: BaseException) -> Outcome:
+        if isinstance(error, asyncio.CancelledError):
+            if self._cancel_reason is not None:
+                return outcome.from_cancel(self.job, self._cancel_reason + self._goes_on())
+            if self._released:
+                return Outcome(self.job, None)
+        return outcome.from_error(self.job, error, self._worker)
+
+    def _goes_on(self) -> str:
+        return "; its thread can't be stopped and goes on" if self.abandoned else ""
+
+
+def _timeout(worker: Worker, job: Job[Any]) -> float | None:
+    limit = worker.timeout(job)
+    if limit is None:
+        return None
+    found = seconds("timeout", limit, InvalidWorker)
+    if found <= 0:
+        raise InvalidWorker("timeout", limit, "more than 0 seconds, or None")
+    return found

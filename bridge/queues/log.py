@@ -1,0 +1,5 @@
+"""The logger of the queues."""
+
+import logging
+
+logger = logging.getLogger("bridge.queues")

@@ -1,0 +1,124 @@
+"""The queues of this node: starts and stops producers, and hands them the messages that concern them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from bridge.engine import Engine
+from bridge.jobs import Registry
+from bridge.pubsub import signals
+from bridge.queues.log import logger
+from bridge.queues.options import QueueOptions
+from bridge.queues.producer import Producer, QueueInfo
+
+
+class QueueManager:
+    """Holds a producer for each queue that runs on this node.
+
+    Args:
+        engine: Where the jobs are.
+        registry: The workers that may run.
+        name: The instance's name.
+        node: This node's name.
+        grace: Seconds that running jobs get when a queue stops.
+    """
+
+    def __init__(self, engine: Engine, registry: Registry, *, name: str, node: str, grace: float) -> None:
+        self._engine = engine
+        self._registry = registry
+        self._name = name
+        self._node = node
+        self._grace = grace
+        self._producers: dict[str, Producer] = {}
+        self._stopping: set[asyncio.Task[None]] = set()
+
+    def start(self, options: QueueOptions) -> None:
+        """Start a queue; one that runs already is left as it is (Oban 2.23)."""
+        if options.queue not in self._producers:
+            producer = Producer(options, self._engine, self._registry, name=self._name, node=self._node)
+            self._producers[options.queue] = producer
+            producer.start()
+
+    async def stop(self, queue: str) -> bool:
+        """Stop a queue and wait until its jobs have ended; False where it doesn't run here."""
+        producer = self._producers.pop(queue, None)
+        if producer is None:
+            return False
+        await producer.stop(self._grace)
+        return True
+
+    async def stop_all(self) -> None:
+        """Stop every queue at the same time."""
+        await asyncio.gather(*(self.stop(queue) for queue in list(self._producers)), *self._stopping)
+
+    def check(self, queue: str) -> QueueInfo | None:
+        """Tell how a queue stands; None where it doesn't run here."""
+        producer = self._producers.get(queue)
+        return None if producer is None else producer.check()
+
+    def names(self) -> list[str]:
+        """Return the queues that run here."""
+        return list(self._producers)
+
+    def wake(self, queues: Iterable[str] | None = None) -> None:
+        """Make queues look for jobs: those named, or all."""
+        for queue in self._producers if queues is None else queues:
+            if producer := self._producers.get(queue):
+                producer.wake()
+
+    def cancel(self, job_id: int) -> None:
+        """Cancel a job, if it runs here."""
+        for producer in self._producers.values():
+            producer.cancel(job_id)
+
+    def apply(self, signal: signals.Signal) -> None:
+        """Do what a control message says."""
+        match signal:
+            case signals.Pause(queue=queue):
+                for producer in self._named(queue):
+                    producer.pause()
+            case signals.Resume(queue=queue):
+                for producer in self._named(queue):
+                    producer.resume()
+            case signals.Scale():
+                self._scale(signal)
+            case signals.Start():
+                self.start(QueueOptions(signal.queue, limit=signal.limit, paused=signal.paused))
+            case signals.Stop(queue=queue):
+                self._stop_later(queue)
+            case signals.Pkill(job_id=job_id):
+                self.cancel(job_id)
+
+    # Messages
+
+    def on_insert(self, _channel: str, payload: Mapping[str, Any]) -> None:
+        """Hear that a queue has new jobs."""
+        queue = payload.get("queue")
+        if isinstance(queue, str):
+            self.wake([queue])
+
+    def on_signal(self, _channel: str, payload: Mapping[str, Any]) -> None:
+        """Hear a control message, from this node or any other, of either language."""
+        signal = signals.parse(payload)
+        if signal is not None:
+            self.apply(signal)
+
+    def _named(self, queue: str) -> list[Producer]:
+        return [producer for name, producer in self._producers.items() if queue in ("*", name)]
+
+    def _scale(self, scale: signals.Scale) -> None:
+        for producer in self._named(scale.queue):
+            producer.scale(scale.limit)
+            if scale.paused is not None:
+                (producer.pause if scale.paused else producer.resume)()
+
+    def _stop_later(self, queue: str) -> None:
+        task = asyncio.create_task(self._stop_logged(queue))
+        self._stopping.add(task)
+        task.add_done_callback(self._stopping.discard)
+
+    async def _stop_logged(self, queue: str) -> None:
+        if await self.stop(queue):
+            logger.info("queue %s was stopped by a signal", queue)

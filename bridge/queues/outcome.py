@@ -1,0 +1,115 @@
+"""What one execution came to: the job's new state, and the ack that writes it."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from bridge.codecs import json
+from bridge.codecs.recorded import encode_recorded
+from bridge.engine import Ack, utc_now
+from bridge.errors import JobCancelled, JobError, ValidationError
+from bridge.jobs import Cancel, Discard, Job, Record, Snooze, Worker
+from bridge.jobs.backoff import default_backoff
+from bridge.jobs.checks import seconds
+from bridge.jobs.results import SNOOZE_LIMIT
+from bridge.queues.failures import error_entry
+from bridge.queues.log import logger
+
+
+@dataclass(slots=True)
+class Outcome:
+    """An execution that came to an end.
+
+    Attributes:
+        job: The job as it was fetched.
+        ack: What to write; None hands the job back (its producer stops).
+        result: What `process` returned.
+        error: Why it failed.
+        duration: Nanoseconds that it ran.
+    """
+
+    job: Job[Any]
+    ack: Ack | None
+    result: Any = None
+    error: BaseException | None = None
+    duration: int = 0
+
+
+def from_result(job: Job[Any], result: Any) -> Outcome:
+    """Return the outcome of a worker that returned `result`.
+
+    Raises:
+        EncodeError: The result is to be recorded, or merged into meta, and can't be.
+        JobError: The result is none, such as a class in place of its instance.
+    """
+    at = utc_now()
+    match result:
+        case Cancel(reason=reason):
+            error = error_entry(JobCancelled(f"{job.worker} cancelled itself: {reason!r}"), job.attempt, at)
+            return Outcome(job, _ack(job, "cancelled", at, error=error), result)
+        case Discard(reason=reason):
+            error = error_entry(JobError(f"{job.worker} discarded itself: {reason!r}"), job.attempt, at)
+            return Outcome(job, _ack(job, "discarded", at, error=error), result)
+        case Snooze(seconds=delay, meta=meta):
+            wake = at + timedelta(seconds=seconds("seconds", delay))
+            merged = None if meta is None else json.encode_object(meta, "meta")
+            return Outcome(job, _ack(job, "scheduled", at, scheduled_at=wake, meta=merged), result)
+        case Record(value=value, limit=limit):
+            merged = json.encode_object({"recorded": True, "return": encode_recorded(value, limit)}, "meta")
+            return Outcome(job, _ack(job, "completed", at, meta=merged), result)
+    _refuse_nonsense(result)
+    return Outcome(job, _ack(job, "completed", at), result)
+
+
+def _refuse_nonsense(result: Any) -> None:
+    if inspect.isawaitable(result):
+        if inspect.iscoroutine(result):
+            result.close()
+        raise JobError("process returned an awaitable that nobody awaited; define it with `async def`")
+    if isinstance(result, type) and issubclass(result, Cancel | Discard | Record | Snooze):
+        raise JobError(f"process returned the class {result.__name__}; return an instance, {result.__name__}(…)")
+
+
+def from_error(job: Job[Any], error: BaseException, worker: Worker | None) -> Outcome:
+    """Return the outcome of an attempt that failed: retryable after the worker's backoff, or discarded."""
+    at = utc_now()
+    entry = error_entry(error, job.attempt, at)
+    if job.attempt >= job.max_attempts:
+        return Outcome(job, _ack(job, "discarded", at, error=entry), error=error)
+    wake = at + timedelta(seconds=_backoff(job, worker))
+    return Outcome(job, _ack(job, "retryable", at, scheduled_at=wake, error=entry), error=error)
+
+
+def from_cancel(job: Job[Any], reason: str) -> Outcome:
+    """Return the outcome of a job that was cancelled from outside while it ran."""
+    at = utc_now()
+    error = JobCancelled(reason)
+    return Outcome(job, _ack(job, "cancelled", at, error=error_entry(error, job.attempt, at)), Cancel(reason))
+
+
+def _backoff(job: Job[Any], worker: Worker | None) -> float:
+    if worker is None:
+        return default_backoff(job)
+    try:
+        delay = seconds("backoff", worker.backoff(job))
+        if not (math.isfinite(delay) and 0 <= delay <= SNOOZE_LIMIT):
+            raise ValidationError("backoff", delay, f"0 to {SNOOZE_LIMIT} seconds")  # noqa: TRY301 - handled as one
+    except Exception:
+        logger.exception("backoff of %s failed for job %s; Oban's formula is used instead", job.worker, job.id)
+        return default_backoff(job)
+    return delay
+
+
+def _ack(job: Job[Any], state: str, at: datetime, **columns: Any) -> Ack:
+    assert job.id is not None  # noqa: S101 - a fetched job has one; this tells the type checker
+    return Ack(job.id, job.attempt, state, at, **columns)
+
+
+def queue_time(job: Job[Any]) -> int:
+    """Return the nanoseconds that the job waited for this attempt, at least 0."""
+    scheduled = job.scheduled_at or datetime.now(UTC)
+    return max(0, int(((job.attempted_at or scheduled) - scheduled).total_seconds() * 1e9))

@@ -1,0 +1,289 @@
+"""The producer of one queue on this node: fetches jobs, runs them, hands their outcomes to its acker."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+import uuid
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from bridge import telemetry
+from bridge.engine import Engine, is_unavailable
+from bridge.jobs import Job, Registry
+from bridge.queues.acker import Acker
+from bridge.queues.backoff import RetryDelay
+from bridge.queues.execution import Execution
+from bridge.queues.log import logger
+from bridge.queues.options import QueueOptions
+from bridge.queues.outcome import Outcome, queue_time
+from bridge.telemetry import events
+
+#: Outcomes that may wait for the database before no more jobs are fetched.
+BACKLOG = 5_000
+
+#: Seconds that cancelled tasks get to come to an end when the producer stops.
+UNWIND = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class QueueInfo:
+    """A queue on this node, as `check_queue` tells of it; the names are Oban's.
+
+    Attributes:
+        queue: Its name.
+        name: The instance.
+        node: This node.
+        uuid: The producer's, the second element of its jobs' `attempted_by`.
+        limit: How many jobs may run at once.
+        paused: Whether it fetches none.
+        running: The ids of the jobs that run now.
+        started_at: When it started.
+        updated_at: When it last fetched or changed.
+        shutdown_started_at: When it began to stop, or None.
+    """
+
+    queue: str
+    name: str
+    node: str
+    uuid: str
+    limit: int
+    paused: bool
+    running: tuple[int, ...]
+    started_at: datetime
+    updated_at: datetime
+    shutdown_started_at: datetime | None
+
+
+@dataclass(slots=True)
+class _Running:
+    execution: Execution
+    task: asyncio.Task[None]
+
+
+class Producer:
+    """Runs one queue on this node.
+
+    It fetches when somebody says that there are jobs (`wake`), when a slot gets free and there were more jobs than
+    slots, and every `refresh_interval`; never while it is paused or full.
+    """
+
+    def __init__(self, options: QueueOptions, engine: Engine, registry: Registry, *, name: str, node: str) -> None:
+        self.options = options
+        self.uuid = str(uuid.uuid4())
+        self._engine = engine
+        self._registry = registry
+        self._name = name
+        self._node = node
+        self._running: dict[tuple[int, int], _Running] = {}
+        self._acker = Acker(engine, self.uuid, self._report)
+        self._wake = asyncio.Event()
+        self._more = True
+        self._retry = RetryDelay()
+        self._task: asyncio.Task[None] | None = None
+        self._known: tuple[int, list[str]] = (-1, [])
+        self._started_at = self._updated_at = datetime.now(UTC)
+        self._shutdown_started_at: datetime | None = None
+        self._stopping = asyncio.Event()
+        self._handed_back: list[int] = []
+        self._orphaned: list[int] = []
+
+    # Control
+
+    def start(self) -> None:
+        """Begin to fetch and run."""
+        self._acker.start()
+        self._task = asyncio.create_task(self._run(), name=f"bridge-producer-{self.options.queue}")
+        self.wake()
+
+    def wake(self) -> None:
+        """Say that there may be jobs to fetch."""
+        self._more = True
+        self._wake.set()
+
+    def pause(self) -> None:
+        """Fetch no more; what runs goes on."""
+        self._change(paused=True)
+
+    def resume(self) -> None:
+        """Fetch again."""
+        self._change(paused=False)
+
+    def scale(self, limit: int) -> None:
+        """Run at most `limit` jobs at once; with a lower one, what runs goes on."""
+        self._change(limit=limit)
+
+    def _change(self, **options: Any) -> None:
+        self.options = replace(self.options, **options)
+        self._updated_at = datetime.now(UTC)
+        self.wake()
+
+    def cancel(self, job_id: int) -> bool:
+        """Cancel a job that runs here; False where none of that id does."""
+        found = [running for (running_id, _), running in self._running.items() if running_id == job_id]
+        for running in found:
+            # A second cancellation would interrupt what the worker does to end in order.
+            if not running.execution.job.cancelled():
+                running.execution.cancel()
+                running.task.cancel()
+        return bool(found)
+
+    def check(self) -> QueueInfo:
+        """Tell how the queue stands."""
+        return QueueInfo(
+            queue=self.options.queue,
+            name=self._name,
+            node=self._node,
+            uuid=self.uuid,
+            limit=self.options.limit,
+            paused=self.options.paused,
+            running=tuple(job_id for job_id, _ in self._running),
+            started_at=self._started_at,
+            updated_at=self._updated_at,
+            shutdown_started_at=self._shutdown_started_at,
+        )
+
+    # Fetching
+
+    async def _run(self) -> None:
+        while not self._shutdown_started_at:
+            await self._wait_for_wake(self.options.refresh_interval)
+            try:
+                await self._dispatch()
+            except Exception as error:
+                await self._wait_out(error)
+            else:
+                self._retry.reset()
+                await asyncio.sleep(self.options.dispatch_cooldown)
+
+    async def _wait_for_wake(self, timeout: float) -> None:
+        try:
+            async with asyncio.timeout(timeout):
+                await self._wake.wait()
+        except TimeoutError:
+            self._more = True
+        self._wake.clear()
+
+    async def _dispatch(self) -> None:
+        options = self.options
+        demand = options.limit - len(self._running)
+        full = demand <= 0 or self._acker.pending >= BACKLOG
+        if options.paused or full or not self._more or self._shutdown_started_at:
+            return
+        self._more = False
+        try:
+            jobs = await self._engine.fetch(options.queue, demand, self._node, self.uuid, self._workers())
+        except BaseException:
+            self._more = True
+            raise
+        self._more = self._more or len(jobs) == demand
+        for job in jobs:
+            self._start_job(job)
+        self._updated_at = datetime.now(UTC)
+
+    def _workers(self) -> list[str] | None:
+        if self.options.workers == "any":
+            return None
+        if self._known[0] != self._registry.version:
+            self._known = (self._registry.version, self._registry.names())
+        return self._known[1]
+
+    async def _wait_out(self, error: Exception) -> None:
+        if self._retry.failures % 10 == 0:
+            known = is_unavailable(error)
+            level = logging.WARNING if known else logging.ERROR
+            logger.log(level, "queue %s can't fetch: %s", self.options.queue, error, exc_info=not known)
+        await self._wait_for_stop(self._retry.next())
+        self.wake()
+
+    async def _wait_for_stop(self, timeout: float) -> None:
+        try:
+            async with asyncio.timeout(timeout):
+                await self._stopping.wait()
+        except TimeoutError:
+            pass
+
+    # Running
+
+    def _start_job(self, job: Job[Any]) -> None:
+        execution = Execution(job, self._registry)
+        assert job.id is not None  # noqa: S101 - a fetched job has one; this tells the type checker
+        key = (job.id, job.attempt)
+        task = asyncio.create_task(self._execute(key, execution), name=f"bridge-job-{job.id}")
+        self._running[key] = _Running(execution, task)
+
+    async def _execute(self, key: tuple[int, int], execution: Execution) -> None:
+        outcome = await execution.run()
+        del self._running[key]
+        if outcome.ack is not None:
+            self._acker.add(outcome)
+        elif execution.abandoned:
+            self._orphaned.append(key[0])
+        else:
+            self._handed_back.append(key[0])
+        if self._more:
+            self._wake.set()
+
+    def _report(self, outcome: Outcome, recorded: bool) -> None:
+        job, ack = outcome.job, outcome.ack
+        if not recorded:
+            logger.warning("job %s was changed by somebody else while it ran; its outcome is dropped", job.id)
+        if ack is None:
+            return
+        waited = queue_time(job)
+        if outcome.error is None:
+            event: Any = events.JobStop(job, ack.state, outcome.duration, waited, outcome.result, recorded)
+            telemetry.emit(events.JOB_STOP, event)
+        else:
+            event = events.JobException(job, ack.state, outcome.duration, waited, outcome.error, recorded)
+            telemetry.emit(events.JOB_EXCEPTION, event)
+
+    # Stopping
+
+    async def stop(self, grace: float) -> None:
+        """Fetch no more, give what runs `grace` seconds, then end it and hand it back; write every outcome.
+
+        A job that can't be ended, in a thread or because it ignores its cancellation, stays `executing`: it is an
+        orphan, to be rescued once this node is gone.
+        """
+        begun = time.perf_counter_ns()
+        deadline = time.monotonic() + grace
+        await self._stop_fetching(grace)
+        await self._wait_for_running(deadline - time.monotonic())
+        await self._end_running()
+        await self._write_rest(max(deadline - time.monotonic(), UNWIND))
+        orphaned = (*self._orphaned, *(job_id for job_id, _ in self._running))
+        elapsed = time.perf_counter_ns() - begun
+        telemetry.emit(events.QUEUE_SHUTDOWN, events.QueueShutdown(self.options.queue, elapsed, orphaned))
+
+    async def _stop_fetching(self, timeout: float) -> None:
+        # A fetch that is under way must end by itself: cancelled, it could leave claimed jobs that nobody runs.
+        self._shutdown_started_at = datetime.now(UTC)
+        self._stopping.set()
+        self.wake()
+        if self._task is not None:
+            await asyncio.wait([self._task], timeout=max(timeout, UNWIND))
+            self._task.cancel()
+
+    async def _wait_for_running(self, timeout: float) -> None:
+        if self._running and timeout > 0:
+            await asyncio.wait([running.task for running in self._running.values()], timeout=timeout)
+
+    async def _end_running(self) -> None:
+        for running in self._running.values():
+            running.execution.release()
+            running.task.cancel()
+        await self._wait_for_running(UNWIND)
+
+    async def _write_rest(self, timeout: float) -> None:
+        lost = [outcome.job.id for outcome in await self._acker.stop(timeout)]
+        if lost:
+            logger.error("queue %s stopped before the outcomes of jobs %s were written", self.options.queue, lost)
+        if self._handed_back:
+            try:
+                async with asyncio.timeout(timeout):
+                    await self._engine.release(self.uuid, self._handed_back)
+            except Exception:
+                logger.exception("queue %s could not hand back jobs %s", self.options.queue, self._handed_back)

@@ -1,0 +1,46 @@
+"""Synchronous workers, each in a thread of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import contextvars
+import threading
+from collections.abc import Callable
+from typing import Any
+
+
+async def run_in_thread(name: str, function: Callable[..., Any], *args: Any) -> Any:
+    """Call `function` in a new daemon thread and await its result.
+
+    A thread can't be stopped: where the caller is cancelled it goes on, its result is dropped, and being a daemon it
+    keeps no process alive. A pool would make such threads take the place of other jobs.
+    """
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[Any] = loop.create_future()
+    context = contextvars.copy_context()
+
+    def settle(result: Any, error: BaseException | None) -> None:
+        if future.cancelled():
+            return
+        if error is None:
+            future.set_result(result)
+        else:
+            future.set_exception(error)
+
+    def run() -> None:
+        result: Any = None
+        error: BaseException | None = None
+        try:
+            result = context.run(function, *args)
+        except StopIteration as raised:
+            # A future takes no StopIteration, since it would end the coroutine that awaits it.
+            error = RuntimeError("the worker raised StopIteration")
+            error.__cause__ = raised
+        except BaseException as raised:  # whatever ends the worker is the job's outcome
+            error = raised
+        with contextlib.suppress(RuntimeError):  # The loop was closed meanwhile: nobody waits any more.
+            loop.call_soon_threadsafe(settle, result, error)
+
+    threading.Thread(target=run, name=name, daemon=True).start()
+    return await future

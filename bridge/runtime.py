@@ -1,0 +1,131 @@
+"""What a started instance consists of: opened in order, closed in the opposite one."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from bridge.engine import Connections, Engine, connect, create_pool
+from bridge.engine.schema import inspect
+from bridge.jobs import Registry
+from bridge.maintenance import Stager
+from bridge.pubsub import Notifier, Status, channels, signals
+from bridge.queues import QueueManager, QueueOptions
+
+logger = logging.getLogger("bridge")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The checked options of an instance; `Oban` says what each means."""
+
+    dsn: str | None
+    pool: Any
+    name: str
+    prefix: str
+    node: str
+    registry: Registry
+    queues: Mapping[str, QueueOptions]
+    insert_trigger: bool
+    grace: float
+    stager: Mapping[str, Any] = field(default_factory=dict)
+    notifier: Mapping[str, Any] = field(default_factory=dict)
+    pool_options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def ident(self) -> str:
+        """This node's address in signals."""
+        return signals.ident(self.name, self.node)
+
+
+class Runtime:
+    """The parts of a started instance."""
+
+    def __init__(self, plan: Plan, pool: Any, engine: Engine) -> None:
+        self.plan = plan
+        self.pool = pool
+        self.engine = engine
+        self.queues = QueueManager(engine, plan.registry, name=plan.name, node=plan.node, grace=plan.grace)
+        self.notifier = Notifier(
+            connect=self._connect_listener, publish=engine.notify, prefix=plan.prefix, ident=plan.ident
+        )
+        self.stager = Stager(engine, self.queues.names, self._wake, **plan.stager)
+        self._closing = AsyncExitStack()
+
+    @classmethod
+    async def open(cls, plan: Plan) -> Self:
+        """Connect, read what the schema has, and start all parts.
+
+        Raises:
+            SchemaError: The schema has no tables of Oban that Bridge knows.
+            OSError, asyncpg.PostgresError: The database can't be reached.
+        """
+        async with AsyncExitStack() as stack:
+            pool = plan.pool
+            if pool is None:
+                assert plan.dsn is not None  # noqa: S101 - `Oban` saw to it
+                pool = await create_pool(plan.dsn, **plan.pool_options)
+                stack.push_async_callback(pool.close)
+            async with pool.acquire() as conn:
+                catalog = (await inspect(conn, plan.prefix)).require()
+            engine = Engine(Connections(pool), plan.prefix, catalog, announce=plan.insert_trigger)
+            runtime = cls(plan, pool, engine)
+            await runtime._start(stack)
+            runtime._closing = stack.pop_all()
+        return runtime
+
+    async def close(self) -> None:
+        """Stop all parts: the queues first, the pool last."""
+        await self._closing.aclose()
+
+    async def _start(self, stack: AsyncExitStack) -> None:
+        if self.listens:
+            await self._listen()
+            stack.push_async_callback(self.notifier.stop)
+        for options in self.plan.queues.values():
+            self.queues.start(options)
+        stack.push_async_callback(self.queues.stop_all)
+        # Without queues there is nobody to stage for: another node does.
+        if self.plan.queues:
+            self.stager.start()
+            stack.push_async_callback(self.stager.stop)
+
+    @property
+    def listens(self) -> bool:
+        """Whether this instance hears messages: it has queues, may listen, and its channels fit PostgreSQL."""
+        fits = channels.fits(channels.channel_name(self.plan.prefix, channels.SIGNAL))
+        if self.plan.queues and not fits:
+            logger.warning("the prefix is too long for notifications; queues look for jobs every second instead")
+        return bool(self.plan.queues) and fits and self.plan.notifier.get("enabled", True)
+
+    async def _listen(self) -> None:
+        self.notifier.listen(channels.INSERT, self.queues.on_insert)
+        self.notifier.listen(channels.SIGNAL, self.queues.on_signal)
+        self.notifier.on_reconnect(self.queues.wake)
+        await self.notifier.start(wait=False)
+
+    async def _connect_listener(self) -> Any:
+        dsn = self.plan.notifier.get("dsn") or self.plan.dsn
+        return await (self.pool.acquire() if dsn is None else connect(dsn))
+
+    def _wake(self, queues: Iterable[str]) -> None:
+        self.queues.wake(queues)
+
+    # Control
+
+    async def signal(self, signal: signals.Signal, ident: str) -> None:
+        """Send a control message; what is meant for this node alone, or can't reach it by the channel, is done here."""
+        mine = ident in (signals.ANY, self.plan.ident)
+        heard = self.notifier.status() is Status.CONNECTED
+        if mine and (ident != signals.ANY or not heard):
+            self.queues.apply(signal)
+        if ident != self.plan.ident and self.can_notify:
+            await self.notifier.notify(channels.SIGNAL, signals.to_payload(signal, ident))
+
+    @property
+    def can_notify(self) -> bool:
+        """Whether the channel of signals has a name that PostgreSQL takes."""
+        return channels.fits(channels.channel_name(self.plan.prefix, channels.SIGNAL))

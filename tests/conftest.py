@@ -1,0 +1,88 @@
+"""What all tests share: one PostgreSQL for the run, and a database of its own for each test.
+
+The embedded server is started once; `BRIDGE_TEST_DSN` names another one to test against, with a role that may create
+databases.
+"""
+
+import itertools
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+import pytest
+
+from bridge import Oban
+from bridge.engine.schema import install
+from bridge.jobs import Registry
+from bridge.postgres import temporary_server
+
+SERVER = "BRIDGE_TEST_DSN"
+_numbers = itertools.count()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if hasattr(config, "workerinput") or os.environ.get(SERVER):
+        return  # A worker process inherits the variable of its controller.
+    running = temporary_server(settings={"fsync": "off", "max_connections": "300"})
+    os.environ[SERVER] = running.__enter__().url("postgres")
+    config.add_cleanup(lambda: (os.environ.pop(SERVER), running.__exit__(None, None, None)))
+
+
+def dsn_of(database: str) -> str:
+    """The DSN of another database on the run's server."""
+    return urlunsplit(urlsplit(os.environ[SERVER])._replace(path=f"/{database}"))
+
+
+async def run_on_server(statement: str) -> None:
+    conn = await asyncpg.connect(os.environ[SERVER])
+    try:
+        await conn.execute(statement)
+    finally:
+        await conn.close()
+
+
+@pytest.fixture
+async def database() -> AsyncIterator[str]:
+    """The DSN of a fresh, empty database."""
+    name = f"bridge_{os.getpid()}_{next(_numbers)}"
+    await run_on_server(f'create database "{name}"')
+    yield dsn_of(name)
+    await run_on_server(f'drop database "{name}" with (force)')
+
+
+@pytest.fixture
+async def installed(database: str) -> str:
+    """The DSN of a fresh database with Oban's tables."""
+    conn = await asyncpg.connect(database)
+    await install(conn, "public")
+    await conn.close()
+    return database
+
+
+@pytest.fixture
+async def conn(installed: str) -> AsyncIterator[Any]:
+    """A plain connection to the test's database, with Oban's tables."""
+    connection = await asyncpg.connect(installed)
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+def registry() -> Registry:
+    """An empty registry: tests don't see each other's workers."""
+    return Registry()
+
+
+@pytest.fixture
+async def start(installed: str, registry: Registry) -> AsyncIterator[Callable[..., Any]]:
+    """A function that starts an instance on the test's database and stops it at the end."""
+    async with AsyncExitStack() as stack:
+
+        async def start_one(**options: Any) -> Oban:
+            options = {"dsn": installed, "registry": registry, "shutdown_grace_period": 2, **options}
+            return await stack.enter_async_context(Oban(**options))
+
+        yield start_one
