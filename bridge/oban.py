@@ -181,16 +181,7 @@ class Oban:
 
     async def peers(self) -> list[Peer]:
         """Return the live leases of this schema: the leaders of all its instances, of both languages."""
-        rows = await self._parts.engine.live_peers()
-        return [
-            Peer(
-                row["name"],
-                row["node"],
-                row["started_at"].replace(tzinfo=UTC),
-                row["expires_at"].replace(tzinfo=UTC),
-            )
-            for row in rows
-        ]
+        return await self._parts.engine.live_peers()
 
     # Inserting
 
