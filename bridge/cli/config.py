@@ -1,0 +1,36 @@
+"""`bridge config`: every setting, its value, and where that came from."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from bridge.cli.options import ConfigFile
+from bridge.config import Setting, load_settings, mask_password
+
+
+def config(
+    file: ConfigFile = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
+) -> None:
+    """Show each setting's value and its source; passwords are masked."""
+    settings = load_settings(file=file)
+    if as_json:
+        found = {name: {"value": _shown(setting), "source": setting.source} for name, setting in settings.items()}
+        typer.echo(json.dumps(found, indent=2))
+        return
+    table = Table("setting", "value", "source")
+    for name, setting in settings.items():
+        value = _shown(setting)
+        table.add_row(name, "" if value is None else json.dumps(value, ensure_ascii=False), setting.source)
+    Console().print(table)
+
+
+def _shown(setting: Setting) -> Any:
+    if setting.name.endswith("dsn") and setting.value is not None:
+        return mask_password(setting.value)
+    return setting.value

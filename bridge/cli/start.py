@@ -1,0 +1,162 @@
+"""`bridge start`: runs queues until a signal ends it."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import json
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import asyncpg
+import typer
+
+from bridge.cli.logs import log_event, set_up_logging
+from bridge.cli.options import ConfigFile, Dsn, Prefix, embedded_dsn, values_of
+from bridge.config import Setting, default_node, load_settings, mask_password
+from bridge.errors import InvalidSetting
+from bridge.jobs import registry
+from bridge.oban import Oban
+from bridge.queues import parse_queues
+from bridge.queues.backoff import RetryDelay
+
+#: The server is starting, stopping, full or not there yet: worth waiting for.
+_NOT_YET = (
+    ConnectionError,
+    TimeoutError,
+    FileNotFoundError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.AdminShutdownError,
+    asyncpg.PostgresConnectionError,
+)
+
+
+def start(
+    dsn: Dsn = None,
+    queues: Annotated[str | None, typer.Option(help="Names and limits: badges:10,default:5.")] = None,
+    imports: Annotated[str | None, typer.Option("--import", help="Modules with workers, with commas between.")] = None,
+    node: Annotated[str | None, typer.Option(help="This process's name; default DYNO, or host and process id.")] = None,
+    name: Annotated[str | None, typer.Option(help="The instance's name; default Oban.")] = None,
+    prefix: Prefix = None,
+    pool_max_size: Annotated[int | None, typer.Option(help="Connections at most; default 10.")] = None,
+    shutdown_grace_period: Annotated[float | None, typer.Option(help="Seconds for running jobs; default 15.")] = None,
+    log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error; default info.")] = None,
+    file: ConfigFile = None,
+    dry_run: Annotated[bool, typer.Option(help="Check settings and imports, show them, and run nothing.")] = False,
+) -> None:
+    """Run queues until SIGTERM or SIGINT, which let running jobs end; a second signal stops at once."""
+    arguments = {
+        "dsn": dsn,
+        "queues": queues,
+        "imports": imports,
+        "node": node,
+        "name": name,
+        "prefix": prefix,
+        "pool.max_size": pool_max_size,
+        "shutdown_grace_period": shutdown_grace_period,
+        "log_level": log_level,
+    }
+    settings = load_settings(arguments, file=file)
+    _import_workers(settings["imports"].value)
+    _check_queues(settings)
+    if dry_run:
+        typer.echo(json.dumps(_summary(settings), indent=2, ensure_ascii=False))
+        return
+    set_up_logging(settings["log_level"].value)
+    embedded = settings["dsn"].value is None
+    oban = _build(settings, embedded_dsn() if embedded else settings["dsn"].value)
+    _run(_serve(oban, settings, install=embedded))
+
+
+def _import_workers(modules: list[str]) -> None:
+    sys.path.insert(0, os.getcwd())  # noqa: PTH109 - sys.path holds text
+    for module in modules:
+        try:
+            importlib.import_module(module)
+        except ModuleNotFoundError as error:
+            mend = f"no module {error.name!r} from here or the environment; check the name and the working folder"
+            raise InvalidSetting("imports", module, "a module that can be imported", mend) from error
+
+
+def _check_queues(settings: Mapping[str, Setting]) -> None:
+    if not parse_queues(settings["queues"].value):
+        raise InvalidSetting("queues", {}, "at least one queue", "add --queues default:10, or [queues] to bridge.toml")
+
+
+def _summary(settings: Mapping[str, Setting]) -> dict[str, Any]:
+    dsn = settings["dsn"].value
+    return {
+        "dsn": "the embedded PostgreSQL" if dsn is None else mask_password(dsn),
+        "name": settings["name"].value,
+        "prefix": settings["prefix"].value,
+        "node": settings["node"].value or default_node(),
+        "queues": settings["queues"].value,
+        "workers": registry.names(),
+    }
+
+
+def _build(settings: Mapping[str, Setting], dsn: str) -> Oban:
+    plain = ("name", "prefix", "node", "queues", "insert_trigger", "shutdown_grace_period")
+    return Oban(
+        dsn=dsn,
+        stager=values_of(settings, "stager"),
+        notifier=values_of(settings, "notifier"),
+        pool_options=values_of(settings, "pool"),
+        **{option: settings[option].value for option in plain},
+    )
+
+
+async def _serve(oban: Oban, settings: Mapping[str, Setting], *, install: bool) -> None:
+    stopping = asyncio.Event()
+    _handle_signals(stopping)
+    if install:
+        await oban.install()
+    if not await _start_when_possible(oban, stopping):
+        return
+    log_event("bridge.started", **_summary(settings) | {"node": oban.node})
+    try:
+        await stopping.wait()
+        log_event("bridge.stopping", grace=settings["shutdown_grace_period"].value)
+    finally:
+        await oban.stop()
+    log_event("bridge.stopped")
+
+
+async def _start_when_possible(oban: Oban, stopping: asyncio.Event) -> bool:
+    delay = RetryDelay()
+    while not stopping.is_set():
+        try:
+            await oban.start()
+        except _NOT_YET as error:
+            if delay.failures % 10 == 0:
+                log_event("bridge.waiting", reason=f"{type(error).__name__}: {error}")
+            await asyncio.wait([asyncio.create_task(stopping.wait())], timeout=delay.next())
+        else:
+            return True
+    return False
+
+
+def _handle_signals(stopping: asyncio.Event) -> None:
+    def on_signal(number: signal.Signals) -> None:
+        if stopping.is_set():
+            log_event("bridge.aborted", signal=number.name)
+            sys.stdout.flush()
+            os._exit(128 + number)
+        stopping.set()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, on_signal, number)
+
+
+def _run(main: Any) -> None:
+    try:
+        import uvloop  # noqa: PLC0415 - an extra
+    except ImportError:
+        asyncio.run(main)
+    else:
+        uvloop.run(main)
