@@ -18,7 +18,7 @@ def error_entry(error: BaseException, attempt: int, at: datetime) -> str:
     The text begins with Elixir's banner, `** (Type) message`, because Oban Web shows the first line as headline; the
     traceback follows. `at` is naive UTC.
     """
-    text = f"** ({type_name(error)}) {message_of(error)}\n{_traceback(error)}"
+    text = f"** ({type_name(error)}) {message_of(error)}\n{_traceback(error) if error.__traceback__ else ''}"
     if len(text) > TEXT_LIMIT:
         text = f"{text[:TEXT_LIMIT]}\n… {len(text) - TEXT_LIMIT} characters more"
     entry = {"attempt": attempt, "at": at.isoformat(timespec="microseconds") + "Z", "error": printable(text)}
