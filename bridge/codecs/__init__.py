@@ -1,0 +1,1 @@
+"""What crosses the border between the two languages: JSON, Erlang terms and recorded results."""

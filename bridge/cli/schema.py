@@ -1,0 +1,209 @@
+"""`bridge install`, `upgrade`, `uninstall` and `status`: Oban's tables."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import json
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import asyncpg
+import typer
+
+from bridge.cli.options import Dsn, Prefix, resolve_dsn, resolve_prefix
+from bridge.engine import schema
+from bridge.errors import SchemaError
+
+if TYPE_CHECKING:
+    from bridge.engine.schema import Catalog, Lack
+
+Result = TypeVar("Result")
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+
+_MAKERS = {
+    "oban": "Oban's migrations, or bridge install",
+    "oban-py": "oban-py",
+    "elsewhere": "a program that upgrades them itself (version ∞)",
+    "unknown": "a program that left no version",
+}
+
+
+def install(
+    dsn: Dsn = None,
+    prefix: Prefix = None,
+    sql: Annotated[
+        bool, typer.Option("--sql", help="Print the SQL for another migration tool, and do nothing.")
+    ] = False,
+    create_schema: Annotated[bool, typer.Option(help="Make the schema if it is missing.")] = True,
+) -> None:
+    """Make Oban's tables of version 14. Tables that are there stay as they are."""
+    name = resolve_prefix(prefix)
+    if sql:
+        typer.echo(schema.install_sql(name, create_schema=create_schema), nl=False)
+        return
+    made, catalog = _run(dsn, lambda conn: _install(conn, name, create_schema=create_schema))
+    if made:
+        typer.echo(f"made Oban's tables, version {catalog.version}, in {_schema(name)}")
+    else:
+        typer.echo(
+            f"nothing was changed: {_schema(name)} has Oban's tables already, {_version(catalog)}{_hint(catalog)}"
+        )
+
+
+def upgrade(
+    dsn: Dsn = None,
+    prefix: Prefix = None,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Take no steps; put back lost indexes and checks while others work on.")
+    ] = False,
+) -> None:
+    """Bring Oban's tables from version 9 or later to 14, by the steps of Oban's own migrations."""
+    name = resolve_prefix(prefix)
+    act = schema.repair if repair else schema.upgrade
+    done, catalog = _run(dsn, lambda conn: _act_and_inspect(conn, name, act))
+    for step in done:
+        typer.echo(f"{'put back' if repair else 'took step'} {step}")
+    if not done:
+        typer.echo(f"nothing {'to put back' if repair else 'to upgrade'}")
+    typer.echo(f"{_schema(name)}: {_version(catalog)}{_hint(catalog)}")
+    if any(step.startswith("V12:") for step in done):
+        typer.echo("no trigger announces inserts any more: Elixir nodes of Oban before 2.17 wait for the next staging")
+
+
+def uninstall(
+    dsn: Dsn = None,
+    prefix: Prefix = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")] = False,
+    sql: Annotated[
+        bool, typer.Option("--sql", help="Print the SQL for another migration tool, and do nothing.")
+    ] = False,
+) -> None:
+    """Drop Oban's tables with all jobs, and Bridge's own tables. The schema stays."""
+    name = resolve_prefix(prefix)
+    if sql:
+        typer.echo(schema.uninstall_sql(name), nl=False)
+        return
+    dsn = resolve_dsn(dsn)
+    catalog, jobs = _run(dsn, lambda conn: _survey(conn, name))
+    if not catalog.objects:
+        typer.echo(f"nothing was dropped: {_schema(name)} has nothing of Oban's")
+        return
+    if not yes:
+        typer.confirm(f"Drop {', '.join(catalog.objects)} from {_schema(name)}, with {_count(jobs)}?", abort=True)
+    _run(dsn, lambda conn: schema.uninstall(conn, name))
+    typer.echo(f"dropped {', '.join(catalog.objects)} from {_schema(name)}, with {_count(jobs)}")
+
+
+def status(dsn: Dsn = None, prefix: Prefix = None, as_json: Json = False) -> None:
+    """Show what the database has of Oban, and what it lacks; the exit code is 1 where Bridge can't run on it."""
+    catalog, jobs = _run(dsn, lambda conn: _survey(conn, resolve_prefix(prefix)))
+    if as_json:
+        facts = dataclasses.asdict(catalog) | {"supported": catalog.supported, "jobs": jobs}
+        typer.echo(json.dumps(facts, ensure_ascii=False))
+    else:
+        _show(catalog, jobs)
+    if not catalog.supported:
+        raise typer.Exit(1)
+
+
+def _run(dsn: str | None, act: Callable[[Any], Awaitable[Result]]) -> Result:
+    return asyncio.run(_connected(resolve_dsn(dsn), act))
+
+
+async def _connected(dsn: str, act: Callable[[Any], Awaitable[Result]]) -> Result:
+    conn = await asyncpg.connect(dsn, statement_cache_size=0)  # so that any pooler will do
+    try:
+        return await act(conn)
+    finally:
+        await conn.close()
+
+
+async def _install(conn: Any, prefix: str, *, create_schema: bool) -> tuple[bool, Catalog]:
+    return await schema.install(conn, prefix, create_schema=create_schema), await schema.inspect(conn, prefix)
+
+
+async def _act_and_inspect(
+    conn: Any, prefix: str, act: Callable[[Any, str], Awaitable[list[str]]]
+) -> tuple[list[str], Catalog]:
+    return await act(conn, prefix), await schema.inspect(conn, prefix)
+
+
+async def _survey(conn: Any, prefix: str) -> tuple[Catalog, dict[str, int] | str]:
+    """Return the catalog and the jobs by state, or why they can't be counted."""
+    catalog = await schema.inspect(conn, prefix)
+    if catalog.version is None:
+        return catalog, {}
+    try:
+        found = await schema.count_jobs(conn, prefix)
+    except SchemaError as error:
+        return catalog, str(error)
+    return catalog, {state: found.get(state, 0) for state in catalog.states}
+
+
+def _schema(prefix: str) -> str:
+    return f"schema {schema.quote_ident(prefix)}"
+
+
+def _version(catalog: Catalog) -> str:
+    if catalog.version is None:
+        return "no table oban_jobs; `bridge install` makes it"
+    if not catalog.supported:
+        return f"version {catalog.version}, too old: migrate to 9 or later with Oban's own migrations"
+    if catalog.version in (0, schema.MANAGED_ELSEWHERE):
+        return f"no version, made by {_MAKERS[catalog.origin]}"
+    return f"version {catalog.version} of {schema.NEWEST_VERSION}"
+
+
+def _hint(catalog: Catalog) -> str:
+    count = len(catalog.lacks)
+    return f"; it lacks {'one thing' if count == 1 else f'{count} things'}: see `bridge status`" if count else ""
+
+
+def _count(jobs: dict[str, int] | str) -> str:
+    if isinstance(jobs, str):
+        return f"jobs that can't be counted ({jobs})"
+    total = sum(jobs.values())
+    return f"{total:,} {'job' if total == 1 else 'jobs'}"
+
+
+def _show(catalog: Catalog, jobs: dict[str, int] | str) -> None:
+    from rich.console import Console  # noqa: PLC0415 - slow to import, and most commands print without it
+    from rich.table import Table  # noqa: PLC0415
+
+    console = Console(highlight=False, markup=False, emoji=False)
+    facts = Table.grid(padding=(0, 2))
+    facts.add_column(style="bold")
+    for name, value in _facts(catalog, jobs).items():
+        facts.add_row(name, value)
+    console.print(facts)
+    if catalog.lacks:
+        lacks = Table("it lacks", "so that", "mended by", title_justify="left")
+        for lack in catalog.lacks:
+            lacks.add_row(lack.name, lack.consequence, _mended_by(lack))
+        console.print(lacks)
+    for sql in dict.fromkeys(lack.mend for lack in catalog.lacks if not lack.by_upgrade):
+        typer.echo(sql)  # plain, so that it can be copied
+
+
+def _facts(catalog: Catalog, jobs: dict[str, int] | str) -> dict[str, str]:
+    facts = {
+        "schema": catalog.prefix + ("" if catalog.schema_exists else " (there is none)"),
+        "version": _version(catalog).removeprefix("version "),
+    }
+    if catalog.version is None:
+        return facts
+    counts = jobs if isinstance(jobs, str) else ", ".join(f"{state} {count:,}" for state, count in jobs.items())
+    return {
+        **facts,
+        "made by": _MAKERS[catalog.origin],
+        "inserts": "announced by a trigger" if catalog.announces_inserts else "announced by whoever inserts",
+        "leases": "in oban_peers" if catalog.has_peers else "none: no node can lead",
+        "jobs": counts if isinstance(jobs, str) else f"{counts}; {_count(jobs)} in all",
+    }
+
+
+def _mended_by(lack: Lack) -> str:
+    if lack.by_upgrade:
+        return "bridge upgrade"
+    return "the SQL below" if lack.by_hand else "bridge upgrade --repair, or the SQL below"

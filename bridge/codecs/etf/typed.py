@@ -1,0 +1,135 @@
+"""Terms as typed objects: a msgspec Struct, a dataclass, a TypedDict or any other annotation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, time
+from functools import lru_cache
+from typing import Any, Final
+
+import msgspec
+from msgspec import inspect
+
+from bridge.codecs.etf.terms import PairMap, Struct
+from bridge.errors import DecodeError
+
+_ANY: Final = inspect.AnyType()
+_BYTES: Final = (inspect.BytesType, inspect.ByteArrayType, inspect.MemoryViewType)
+_OBJECT: Final = (inspect.StructType, inspect.DataclassType, inspect.TypedDictType, inspect.NamedTupleType)
+_ARRAY: Final = (inspect.ListType, inspect.SetType, inspect.FrozenSetType, inspect.VarTupleType)
+_TEXT: Final = (
+    inspect.StrType,
+    inspect.EnumType,
+    inspect.LiteralType,
+    inspect.DateTimeType,
+    inspect.DateType,
+    inspect.TimeType,
+    inspect.TimeDeltaType,
+    inspect.UUIDType,
+    inspect.DecimalType,
+)
+
+
+def convert(value: Any, annotation: Any) -> Any:
+    """Return `value` as what `annotation` says, under msgspec's strict rules.
+
+    Atoms are text, maps with keys of atoms are objects, and so are Elixir's structs. A binary is what the annotation
+    says it is, `str` or `bytes`.
+
+    Raises:
+        DecodeError: It is something else; the message has the path.
+    """
+    try:
+        return msgspec.convert(_adapt(value, _info(annotation)), annotation)
+    except (msgspec.ValidationError, TypeError, RecursionError) as error:
+        raise DecodeError(f"the term is not what was expected: {error}") from None
+
+
+def _info(annotation: Any) -> inspect.Type:
+    try:
+        return _cached_info(annotation)
+    except TypeError:  # unhashable, as an Annotated with a dict in it
+        return inspect.type_info(annotation)
+
+
+@lru_cache(maxsize=512)
+def _cached_info(annotation: Any) -> inspect.Type:
+    return inspect.type_info(annotation)
+
+
+def _adapt(value: Any, info: inspect.Type) -> Any:
+    """Return `value` with the exact types that msgspec converts from, as far as `info` reaches."""
+    if isinstance(info, inspect.Metadata):
+        info = info.type
+    if isinstance(info, inspect.UnionType):
+        info = _member(value, info)
+    if isinstance(info, (inspect.AnyType, inspect.CustomType)):
+        return value
+    if isinstance(value, (Struct, Mapping)):
+        return _adapt_mapping(value, info)
+    if isinstance(value, (list, tuple, frozenset)):
+        return _adapt_array(value, info)
+    return _adapt_scalar(value, info)
+
+
+def _member(value: Any, union: inspect.UnionType) -> inspect.Type:
+    """Return the member of a union that `value` is meant for; a binary is text where text is allowed."""
+    members = [member.type if isinstance(member, inspect.Metadata) else member for member in union.types]
+    for member in members:
+        if isinstance(member, inspect.CustomType) and isinstance(value, member.cls):
+            return member
+    if isinstance(value, str):
+        return next((member for member in members if isinstance(member, _TEXT)), _bytes_or_any(members))
+    if isinstance(value, (Struct, Mapping)):
+        return _object_member(value, members)
+    return next((member for member in members if isinstance(member, (*_ARRAY, inspect.TupleType))), _ANY)
+
+
+def _bytes_or_any(members: list[inspect.Type]) -> inspect.Type:
+    return next((member for member in members if isinstance(member, _BYTES)), _ANY)
+
+
+def _object_member(value: Struct | Mapping[Any, Any], members: list[inspect.Type]) -> inspect.Type:
+    fields = value.fields if isinstance(value, Struct) else value
+    objects = [member for member in members if isinstance(member, (*_OBJECT, inspect.DictType))]
+    for member in objects:
+        if isinstance(member, inspect.StructType) and member.tag_field and fields.get(member.tag_field) == member.tag:
+            return member
+    return objects[0] if objects else _ANY
+
+
+def _adapt_mapping(value: Struct | Mapping[Any, Any], info: inspect.Type) -> Any:
+    items = value.fields if isinstance(value, Struct) else value
+    pairs = items.pairs if isinstance(items, PairMap) else items.items()
+    if isinstance(info, _OBJECT):
+        types = {getattr(field, "encode_name", field.name): field.type for field in info.fields}
+        return {_text(key): _adapt(item, types.get(_text(key), _ANY)) for key, item in pairs}
+    if isinstance(info, inspect.DictType):
+        return {_adapt(key, info.key_type): _adapt(item, info.value_type) for key, item in pairs}
+    return {_text(key): item for key, item in pairs}
+
+
+def _adapt_array(value: list[Any] | tuple[Any, ...] | frozenset[Any], info: inspect.Type) -> Any:
+    items = list(value)
+    if isinstance(info, _ARRAY):
+        items = [_adapt(item, info.item_type) for item in items]
+    elif isinstance(info, inspect.TupleType) and len(items) == len(info.item_types):
+        items = [_adapt(item, kind) for item, kind in zip(items, info.item_types, strict=True)]
+    return tuple(items) if isinstance(value, tuple) else items
+
+
+def _adapt_scalar(value: Any, info: inspect.Type) -> Any:
+    if isinstance(value, str):
+        text = _text(value)
+        return text.encode() if isinstance(info, _BYTES) else text
+    if isinstance(value, datetime):
+        return datetime.combine(value.date(), _plain_time(value.timetz()))
+    return _plain_time(value) if isinstance(value, time) else value
+
+
+def _plain_time(value: time) -> time:
+    return time(value.hour, value.minute, value.second, value.microsecond, value.tzinfo)
+
+
+def _text(key: Any) -> Any:
+    return str.__str__(key) if isinstance(key, str) else key

@@ -1,0 +1,151 @@
+"""JSON for `args` and `meta`: what Elixir writes, and everything that jsonb can return.
+
+Encoding follows Oban 2.23 with Jason (datetimes as ISO 8601, decimals as text, keys as text) and refuses, before
+the database sees it, what jsonb or the BEAM can't hold. Decoding loses no digit of an integer and never raises on
+a document that jsonb printed.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+
+from bridge.codecs.exact import decode_exactly
+from bridge.codecs.numerals import format_integer
+from bridge.codecs.plain import MAX_DEPTH, MAX_ELEMENTS, Place, Rules, lower
+from bridge.errors import DecodeError, EncodeError
+
+MAX_BYTES: Final = 268_435_455
+"""The longest document: jsonb's own limit on an object's content."""
+
+_RULES: Final = Rules(target="jsonb", max_bits=435_411)  # the integers of 131,072 digits, numeric's limit
+_SCALARS: Final = frozenset({str, int, float, bool, type(None)})
+_CONTAINERS: Final = frozenset({dict, list, tuple})
+_PLAIN: Final = _SCALARS | _CONTAINERS
+_TEXT: Final = frozenset({str})
+# A number that jsonb prints with this many zeros may be too small for a float.
+_TINY: Final = "0" * 320
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder().decode
+
+
+def encode_object(value: Any, field: str = "args") -> str:
+    """Return `value` as the text of a JSON object, for a jsonb column.
+
+    Args:
+        value: A mapping, a msgspec Struct or a dataclass. Its values may be anything of JSON and datetimes,
+            dates, times, timedeltas, Decimals, UUIDs, Enums, dataclasses, Structs and tuples. `bytes` are taken
+            where a Struct or dataclass declares them, and become base64.
+        field: The column's name, with which the path in an error begins.
+
+    Raises:
+        EncodeError: `value` is not an object (Elixir's queue would stop at such a row), or it holds what jsonb
+            or the BEAM can't: NaN, infinity, U+0000, a lone surrogate, an unknown type. Nothing was written.
+    """
+    if type(value) is not dict:
+        lowered = lower(value, Place(field), _RULES)
+        if not isinstance(lowered, dict):
+            raise EncodeError(field, value, "an object", "pass a mapping, a Struct or a dataclass")
+        value = lowered
+    return encode(value, field)
+
+
+def encode(value: Any, field: str = "value") -> str:
+    """Return any value as JSON text, under the rules of `encode_object`."""
+    text = _encode_plain(value)
+    if text is None:
+        text = _encode_lowered(lower(value, Place(field), _RULES), field)
+    if len(text) > MAX_BYTES:
+        raise EncodeError(
+            field, f"{len(text):,} bytes", f"at most {MAX_BYTES:,}", "store it elsewhere and pass a reference"
+        )
+    return text
+
+
+def decode(data: str | bytes) -> Any:
+    """Return the value of a JSON document.
+
+    Integers have all their digits, whatever their number. A number with a fraction is a float; where it is out of
+    a float's range it is an `int` if it is whole, else a `Decimal`. Any depth that jsonb holds is followed.
+
+    Raises:
+        DecodeError: The text is not JSON, or holds what jsonb couldn't.
+    """
+    if not isinstance(data, str):
+        data = _to_text(data)
+    if len(data) <= len(_TINY) or _TINY not in data:
+        try:
+            return _decode(data)
+        except (msgspec.DecodeError, RecursionError, UnicodeError):
+            pass  # a number or a depth beyond msgspec's, or malformed: the exact decoder tells
+    return decode_exactly(data)
+
+
+def _encode_plain(value: Any) -> str | None:
+    """Encode with msgspec what it encodes right, which nearly every document is; else return None."""
+    kinds = _kinds(value)
+    if kinds is None:
+        return None
+    try:
+        text = _encode(value).decode()
+    except (ValueError, TypeError, RecursionError):
+        return None
+    # msgspec writes NaN as null and NUL as \u0000 without a word.
+    if "\\u0000" in text or (float in kinds and "null" in text):
+        return None
+    return text
+
+
+def _kinds(value: Any) -> set[type] | None:
+    """Return the types that occur in `value`, or None where it is not plain data throughout."""
+    seen: set[type] = set()
+    level: list[Any] = [value]
+    total = 0
+    for _ in range(MAX_DEPTH + 1):
+        kinds = {*map(type, level)}
+        seen |= kinds
+        total += len(level)
+        if not kinds <= _PLAIN or total > MAX_ELEMENTS:
+            return None
+        if kinds.isdisjoint(_CONTAINERS):
+            return seen
+        below: list[Any] = []
+        for node in level:
+            kind = type(node)
+            if kind is dict:
+                if not _TEXT.issuperset(map(type, node)):
+                    return None
+                below += node.values()
+            elif kind in _CONTAINERS:
+                below += node
+        level = below
+    return None
+
+
+def _encode_lowered(value: Any, field: str) -> str:
+    try:
+        return _encode(value).decode()
+    except ValueError:  # an integer of more digits than CPython converts in one go
+        return _encode(_with_raw_integers(value)).decode()
+    except RecursionError:
+        raise EncodeError(field, "a nested value", "fewer levels than the stack has room for", "flatten it") from None
+
+
+def _with_raw_integers(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _with_raw_integers(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_with_raw_integers(item) for item in value]
+    if isinstance(value, int) and value.bit_length() > 2**10:
+        return msgspec.Raw(format_integer(value))
+    return value
+
+
+def _to_text(data: Any) -> str:
+    try:
+        return bytes(data).decode()
+    except UnicodeDecodeError as error:
+        raise DecodeError("JSON text must be UTF-8", error.start) from None
+    except TypeError:
+        raise DecodeError(f"JSON text must be str or bytes, not {type(data).__name__}") from None

@@ -1,0 +1,36 @@
+"""Oban's tables in one PostgreSQL schema: what is there, what it lacks, and how to make it version 14.
+
+Oban calls the schema that holds its tables the prefix; so does Bridge.
+"""
+
+from bridge.engine.schema.catalog import (
+    MANAGED_ELSEWHERE,
+    NEWEST_VERSION,
+    OLDEST_VERSION,
+    Catalog,
+    count_jobs,
+    inspect,
+)
+from bridge.engine.schema.install import install, install_sql
+from bridge.engine.schema.lacks import Lack
+from bridge.engine.schema.statements import OWN_TABLES, quote_ident
+from bridge.engine.schema.uninstall import uninstall, uninstall_sql
+from bridge.engine.schema.upgrade import repair, upgrade
+
+__all__ = [
+    "MANAGED_ELSEWHERE",
+    "NEWEST_VERSION",
+    "OLDEST_VERSION",
+    "OWN_TABLES",
+    "Catalog",
+    "Lack",
+    "count_jobs",
+    "inspect",
+    "install",
+    "install_sql",
+    "quote_ident",
+    "repair",
+    "uninstall",
+    "uninstall_sql",
+    "upgrade",
+]

@@ -1,0 +1,1 @@
+comment on table {prefix}.oban_jobs is '{version}';
