@@ -58,7 +58,10 @@ def upgrade(
         bool, typer.Option("--repair", help="Take no steps; put back lost indexes and checks while others work on.")
     ] = False,
 ) -> None:
-    """Bring Oban's tables from version 9 or later to 14, by the steps of Oban's own migrations."""
+    """Bring Oban's tables from version 9 or later to 14, by the steps of Oban's own migrations.
+
+    The tables are locked meanwhile, and the indexes of versions 10 and 13 take minutes on a large table.
+    """
     name = resolve_prefix(prefix)
     act = schema.repair if repair else schema.upgrade
     done, catalog = _run(dsn, lambda conn: _act_and_inspect(conn, name, act))

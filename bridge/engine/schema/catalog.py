@@ -127,7 +127,7 @@ async def count_jobs(conn: Connection, prefix: str = "public") -> dict[str, int]
     Raises:
         SchemaError: The role may not read the table, or there is none.
     """
-    async with translated(conn, prefix, "read"):
+    async with translated(conn, prefix, "read"), conn.transaction():
         rows = await conn.fetch(statement("count_jobs", prefix))
     return {row["state"]: row["jobs"] for row in rows}
 

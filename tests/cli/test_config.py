@@ -1,0 +1,55 @@
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+TOML = """
+dsn = "postgresql://ada:tell-nobody@db/app"
+prefix = "from_file"
+
+[queues]
+badges = 10
+
+[stager]
+interval = 2
+"""
+
+
+def config(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("BRIDGE_", "DATABASE_URL"))}
+    return subprocess.run(
+        [sys.executable, "-m", "bridge", "config", *arguments],
+        cwd=folder,
+        env={**inherited, "COLUMNS": "200", **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_shows_each_value_with_its_source(tmp_path: Path) -> None:
+    (tmp_path / "bridge.toml").write_text(TOML)
+    done = config(tmp_path, "--json", BRIDGE_PREFIX="from_environment")
+    found: dict[str, Any] = json.loads(done.stdout)
+    assert found["prefix"] == {"value": "from_environment", "source": "environment BRIDGE_PREFIX"}
+    assert found["queues"] == {"value": {"badges": 10}, "source": "bridge.toml"}
+    assert found["stager.interval"] == {"value": 2, "source": "bridge.toml"}
+    assert found["name"] == {"value": "Oban", "source": "default"}
+
+
+def test_masks_passwords_in_both_forms(tmp_path: Path) -> None:
+    (tmp_path / "bridge.toml").write_text(TOML)
+    for arguments in ((), ("--json",)):
+        done = config(tmp_path, *arguments)
+        assert "postgresql://ada:***@db/app" in done.stdout
+        assert "tell-nobody" not in done.stdout + done.stderr
+
+
+def test_names_the_nearest_setting_for_one_that_is_unknown(tmp_path: Path) -> None:
+    (tmp_path / "bridge.toml").write_text("[stager]\nintervall = 1\n")
+    done = config(tmp_path)
+    assert done.returncode == 1
+    assert "did you mean 'stager.interval'?" in done.stderr

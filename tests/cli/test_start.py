@@ -1,0 +1,198 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+
+from bridge import Job, Oban
+
+WORKERS = """
+import asyncio, sys
+from bridge import Worker, worker
+
+@worker(queue="default", name="Tests.Greet")
+class Greet(Worker):
+    async def process(self, job):
+        return job.args
+
+@worker(queue="default", name="Tests.Slow")
+class Slow(Worker):
+    async def process(self, job):
+        await asyncio.sleep(job.args["seconds"])
+"""
+
+
+class Node:
+    """`bridge start` as a process, its output line by line."""
+
+    def __init__(self, folder: Path, *arguments: str, **environment: str) -> None:
+        (folder / "work_here.py").write_text(WORKERS)
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "bridge", "start", *arguments],
+            cwd=folder,
+            env={**os.environ, "PYTHONUNBUFFERED": "1", **environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def until(self, event: str, **fields: Any) -> dict[str, Any]:
+        assert self.process.stdout is not None
+        for text in self.process.stdout:
+            line: dict[str, Any] = json.loads(text)
+            if line["event"] == event and fields.items() <= line.items():
+                return line
+        raise AssertionError(f"the node ended without {event}: {self.process.communicate()[1]}")
+
+    def signal(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Iterator[Any]:
+    started: list[Node] = []
+
+    def start(*arguments: str, **environment: str) -> Node:
+        started.append(Node(tmp_path, *arguments, **environment))
+        return started[-1]
+
+    yield start
+    for each in started:
+        each.process.kill()
+        each.process.communicate()
+
+
+def options(dsn: str) -> tuple[str, ...]:
+    return ("--dsn", dsn, "--import", "work_here", "--queues", "default:5", "--node", "here")
+
+
+async def enqueue(dsn: str, *jobs: Job) -> list[Job]:
+    async with Oban(dsn=dsn) as oban:
+        return await oban.enqueue_many(jobs)
+
+
+async def state_of(dsn: str, job_id: int | None) -> str:
+    conn = await asyncpg.connect(dsn)
+    try:
+        return await conn.fetchval("select state::text from oban_jobs where id = $1", job_id)
+    finally:
+        await conn.close()
+
+
+async def test_runs_jobs_and_logs_them_in_the_published_shape(node: Any, installed: str) -> None:
+    running = node(*options(installed))
+    assert running.until("bridge.started")["workers"] == ["Tests.Greet", "Tests.Slow"]
+    [job] = await enqueue(installed, Job("Tests.Greet", args={"name": "Ada\n"}, tags=["a"], meta={"m": 1}))
+    line = running.until("oban.job.stop")
+    assert list(line) == [
+        "event", "id", "worker", "queue", "attempt", "max_attempts", "args", "meta", "tags",
+        "state", "duration", "queue_time",
+    ]  # fmt: skip
+    assert (line["id"], line["worker"], line["state"]) == (job.id, "Tests.Greet", "completed")
+    assert (line["args"], line["meta"], line["tags"]) == ({"name": "Ada\n"}, {"m": 1}, ["a"])
+
+
+async def test_sigterm_lets_running_jobs_end_and_exits_with_0(node: Any, installed: str) -> None:
+    running = node(*options(installed))
+    running.until("bridge.started")
+    [job] = await enqueue(installed, Job("Tests.Slow", args={"seconds": 0.5}))
+    running.until("oban.job.start")
+    running.signal(signal.SIGTERM)
+    running.until("bridge.stopping")
+    running.until("oban.job.stop", id=job.id)
+    running.until("bridge.stopped")
+    assert running.process.wait(10) == 0
+    assert await state_of(installed, job.id) == "completed"
+
+
+async def test_a_second_signal_stops_at_once(node: Any, installed: str) -> None:
+    running = node(*options(installed))
+    running.until("bridge.started")
+    [job] = await enqueue(installed, Job("Tests.Slow", args={"seconds": 60}))
+    running.until("oban.job.start")
+    running.signal(signal.SIGTERM)
+    running.until("bridge.stopping")
+    running.signal(signal.SIGTERM)
+    assert running.until("bridge.aborted")["signal"] == "SIGTERM"
+    assert running.process.wait(5) == 128 + signal.SIGTERM
+    assert await state_of(installed, job.id) == "executing"
+
+
+async def test_a_job_beyond_the_grace_period_is_handed_back(node: Any, installed: str) -> None:
+    running = node(*options(installed), "--shutdown-grace-period", "0.2")
+    running.until("bridge.started")
+    [job] = await enqueue(installed, Job("Tests.Slow", args={"seconds": 60}))
+    running.until("oban.job.start")
+    running.signal(signal.SIGINT)
+    running.until("bridge.stopped")
+    assert running.process.wait(10) == 0
+    assert await state_of(installed, job.id) == "available"
+
+
+async def test_waits_for_a_database_that_is_not_there_yet(node: Any) -> None:
+    running = node(*options("postgresql://u:tell-nobody@127.0.0.1:1/x"))
+    line = running.until("bridge.waiting")
+    assert "ConnectionRefusedError" in line["reason"]
+    running.signal(signal.SIGTERM)
+    out, err = running.process.communicate(timeout=10)
+    assert running.process.returncode == 0
+    assert "tell-nobody" not in json.dumps(line) + out + err
+
+
+def run(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "bridge", *arguments],
+        cwd=folder,
+        env={**os.environ, "COLUMNS": "200", **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+async def test_names_the_command_that_mends_a_database_without_tables(tmp_path: Path, database: str) -> None:
+    done = run(tmp_path, "start", "--dsn", database, "--queues", "a:1")
+    assert done.returncode == 1
+    assert "bridge install" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_dry_run_shows_what_would_run_and_hides_the_password(tmp_path: Path) -> None:
+    (tmp_path / "work_here.py").write_text(WORKERS)
+    dsn = "postgresql://ada:tell-nobody@nowhere.invalid/x"
+    done = run(tmp_path, "start", "--dsn", dsn, "--import", "work_here", "--queues", "a:1,b:20", "--dry-run")
+    shown = json.loads(done.stdout)
+    assert shown["queues"] == {"a": 1, "b": 20}
+    assert shown["workers"] == ["Tests.Greet", "Tests.Slow"]
+    assert shown["dsn"] == "postgresql://ada:***@nowhere.invalid/x"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--queues", "a"), "queues: expected a name and a limit, such as badges:10, got 'a'"),
+        (("--queues", "a:0"), "queues.a.limit: expected an integer from 1 to 2147483647, got 0"),
+        ((), "queues: expected at least one queue, got {}; add --queues default:10, or [queues] to bridge.toml"),
+        (("--queues", "a:1", "--import", "no_such"), "no module 'no_such' from here or the environment"),
+        (("--queues", "a:1", "--node", "a b"), "node: expected a name without white space, got 'a b'"),
+        (("--queues", "a:1", "--prefix", "x" * 64), "prefix: expected a schema's name of at most 63 bytes"),
+        (
+            ("--queues", "a:1", "--dsn", "mysql://u:tell-nobody@h/d"),
+            "dsn: expected postgresql://user@host:port/database",
+        ),
+        (("--queues", "a:1", "--dsn", "postgresql://u:tell:nobody@h:x/d"), "dsn: expected a port from 0 to 65535"),
+    ],
+)
+def test_refuses_bad_settings_in_one_line(tmp_path: Path, arguments: tuple[str, ...], message: str) -> None:
+    done = run(tmp_path, "start", *arguments)
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert "nobody" not in done.stderr
+    assert done.stderr.count("\n") == 1
