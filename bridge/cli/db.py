@@ -88,12 +88,11 @@ def _server(data_dir: Path | None, port: int | None = None) -> Server:
 
 def _show(status: Status) -> None:
     from rich.console import Console  # noqa: PLC0415 - slow to import, and `url` prints without it
-    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
 
-    table = Table.grid(padding=(0, 2))
+    console = Console(highlight=False, soft_wrap=True)  # a URL that is cut can't be copied
     for name, value in _facts(status).items():
-        table.add_row(f"[bold]{name}[/bold]", value)
-    Console(highlight=False, soft_wrap=True).print(table)
+        console.print(Text.assemble((f"{name:<9}", "bold"), value))
 
 
 def _facts(status: Status) -> dict[str, str]:

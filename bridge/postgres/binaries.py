@@ -59,13 +59,15 @@ class Binaries:
         """
         site = _site()
         try:
-            return cls._tried(account, site / _PROGRAMS)
+            found = cls._tried(account, site / _PROGRAMS)
         except PermissionError as error:
             if not account.lent:
                 raise _broken(site / _PROGRAMS, str(error)) from error
             with folder.told():
                 copied = _copy(site, folder.binaries)
             return cls._tried(account, copied / _PROGRAMS)
+        shutil.rmtree(folder.binaries, ignore_errors=True)  # a copy from when they were out of reach
+        return found
 
     @property
     def major(self) -> str:
@@ -106,7 +108,7 @@ def _broken(folder: Path, why: str) -> BinariesMissing:
 
 def _copy(site: Path, shelf: Path) -> Path:
     """Copy the programs to a folder named after their version, and drop those of other versions."""
-    target = shelf / metadata.version(_DISTRIBUTION)
+    target = shelf / _release()
     shelf.mkdir(mode=0o755, exist_ok=True)
     shelf.chmod(0o755)
     if not target.exists():
@@ -120,6 +122,13 @@ def _copy(site: Path, shelf: Path) -> Path:
         if other != target:
             shutil.rmtree(other)
     return target
+
+
+def _release() -> str:
+    try:
+        return metadata.version(_DISTRIBUTION)
+    except metadata.PackageNotFoundError as error:
+        raise BinariesMissing(f"The package {_DISTRIBUTION} lacks its metadata: reinstall it with {_MEND}.") from error
 
 
 def _open_to_all(folder: Path) -> None:

@@ -49,6 +49,8 @@ def launch(folder: Folder, account: Account, *, port: int | None, settings: Mapp
         VersionMismatch: The data need other programs.
     """
     binaries = Binaries.find(account, folder)
+    for leftover in folder.unfinished():
+        shutil.rmtree(leftover, ignore_errors=True)  # an orphaned initdb may be writing to it still
     if not folder.pgdata.exists():
         _initialize(folder, account, binaries, settings)
     _check_version(folder, binaries)
@@ -68,8 +70,6 @@ def launch(folder: Folder, account: Account, *, port: int | None, settings: Mapp
 def _initialize(folder: Folder, account: Account, binaries: Binaries, settings: Mapping[str, str]) -> None:
     """Make the data beside their place and move them there: an interruption leaves nothing half made."""
     with folder.told():
-        for leftover in folder.unfinished():
-            shutil.rmtree(leftover, ignore_errors=True)
         staged = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=folder.path))
         account.own(staged)
     try:
