@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from bridge.errors import InvalidSetting
 from bridge.jobs.checks import seconds, storable, suggest
@@ -17,7 +18,9 @@ from bridge.jobs.checks import seconds, storable, suggest
 #: Files that are looked for in the working folder, in this order.
 FILES = ("bridge.toml", "pyproject.toml")
 
-_PASSWORD = re.compile(r"(?<=:)[^:/@?]*(?=@)|(?<=[?&]password=)[^&]*")
+#: A password may hold anything, also unescaped: all from the first colon to the last @ is taken for it.
+_IN_ADDRESS = re.compile(r"(?<=://)([^:/@]*):.*@", re.DOTALL)
+_IN_OPTIONS = re.compile(r"((?:^|[?&\s])(?:ssl)?password\s*=\s*)('(?:[^'\\]|\\.)*'|[^&\s]*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +73,8 @@ def load_settings(
 
 
 def mask_password(dsn: str) -> str:
-    """Return a DSN for people to see, its password as `***`."""
-    return _PASSWORD.sub("***", dsn)
+    """Return a DSN, in either of libpq's forms, for people to see, its passwords as `***`."""
+    return _IN_OPTIONS.sub(r"\1***", _IN_ADDRESS.sub(r"\1:***@", dsn))
 
 
 def default_node() -> str:
@@ -110,10 +113,18 @@ def _from_file(file: Path | None, folder: Path) -> _Layer:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InvalidSetting(str(path), str(error), "a TOML file that can be read") from None
-    table = content.get("tool", {}).get("bridge", {}) if path.name == "pyproject.toml" else content
-    values = _flatten(table)
+    values = _flatten(_table(content, "tool", "bridge") if path.name == "pyproject.toml" else content)
     _check_names(values)
     return {name: (value, path.name) for name, value in values.items()}
+
+
+def _table(content: Mapping[str, Any], *names: str) -> Mapping[str, Any]:
+    for name in names:
+        inner = content.get(name, {})
+        if not isinstance(inner, Mapping):
+            raise InvalidSetting(name, inner, "a table")
+        content = inner
+    return content
 
 
 def _flatten(table: Mapping[str, Any]) -> dict[str, Any]:
@@ -142,6 +153,15 @@ def check_dsn(name: str, value: Any) -> str:
     """Return a DSN; the message of a refusal doesn't show it, because it may hold a password."""
     if not isinstance(value, str) or not value.startswith(("postgresql://", "postgres://")):
         raise InvalidSetting(name, "another text", "postgresql://user@host:port/database")
+    mend = "a password's @, :, / and brackets are written %40, %3A, %2F, %5B and %5D"
+    try:
+        hosts = urlsplit(value).netloc.rpartition("@")[2]
+    except ValueError:  # its message shows the password
+        raise InvalidSetting(name, "another text", "postgresql://user@host:port/database", mend) from None
+    for host in hosts.split(","):
+        _, colon, port = host.rpartition("]")[2].rpartition(":")
+        if colon and not (re.fullmatch("[0-9]{1,5}", port) and int(port) < 65_536):
+            raise InvalidSetting(name, "another port", "a port from 0 to 65535 in the DSN", mend)
     return value
 
 
@@ -166,10 +186,10 @@ def _queues(name: str, value: Any) -> dict[str, Any]:
         raise InvalidSetting(name, value, "names and limits, such as badges:10,default:5")
     found: dict[str, Any] = {}
     for part in filter(None, (part.strip() for part in value.split(","))):
-        queue, _, limit = part.rpartition(":")
-        if not queue or not limit.isascii() or not limit.isdigit():
+        queue, _, limit = (text.strip() for text in part.rpartition(":"))
+        if not queue or not re.fullmatch("[0-9]{1,10}", limit):
             raise InvalidSetting(name, part, "a name and a limit, such as badges:10")
-        found[queue.strip()] = int(limit)
+        found[queue] = int(limit)
     return found
 
 
@@ -177,7 +197,8 @@ def _names(name: str, value: Any) -> list[str]:
     items = value.split(",") if isinstance(value, str) else value
     if not isinstance(items, list | tuple):
         raise InvalidSetting(name, value, "a list of module names")
-    return [_text(name, item).strip() for item in items if item]
+    texts = [item.strip() if isinstance(item, str) else item for item in items]
+    return [_text(name, text) for text in texts if text != ""]
 
 
 def _number(low: float, high: float) -> Callable[[str, Any], float]:

@@ -364,7 +364,10 @@ class Oban:
 
     @property
     def notifier(self) -> Notifier:
-        """Messages between nodes: `listen`, `unlisten`, `notify`, `status`."""
+        """Messages between nodes: `listen`, `unlisten`, `notify`, `status`.
+
+        An instance without queues hears nothing until its notifier's `start` is awaited.
+        """
         return self._parts.notifier
 
     async def _signal(self, signal: signals.Signal, node: str | None, local_only: bool) -> None:

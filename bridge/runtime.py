@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Iterable, Mapping
-from contextlib import AsyncExitStack
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -16,6 +17,9 @@ from bridge.pubsub import Notifier, Status, channels, signals
 from bridge.queues import QueueManager, QueueOptions
 
 logger = logging.getLogger("bridge")
+
+#: Seconds that connections get to close in order, before they are dropped.
+CLOSE = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,7 @@ class Runtime:
             connect=self._connect_listener, publish=engine.notify, prefix=plan.prefix, ident=plan.ident
         )
         self.stager = Stager(engine, self.queues.names, self._wake, **plan.stager)
+        self._missed = False
         self._closing = AsyncExitStack()
 
     @classmethod
@@ -68,7 +73,7 @@ class Runtime:
             if pool is None:
                 assert plan.dsn is not None  # noqa: S101 - `Oban` saw to it
                 pool = await create_pool(plan.dsn, **plan.pool_options)
-                stack.push_async_callback(pool.close)
+                stack.push_async_callback(_bounded, pool.close)
             async with pool.acquire() as conn:
                 catalog = (await inspect(conn, plan.prefix)).require()
             engine = Engine(Connections(pool), plan.prefix, catalog, announce=plan.insert_trigger)
@@ -82,37 +87,49 @@ class Runtime:
         await self._closing.aclose()
 
     async def _start(self, stack: AsyncExitStack) -> None:
-        if self.listens:
-            await self._listen()
-            stack.push_async_callback(self.notifier.stop)
+        stack.push_async_callback(_bounded, self.notifier.stop)
+        stack.push_async_callback(self.queues.stop_all)
+        stack.push_async_callback(self.stager.stop)
+        if self.plan.queues:
+            await self._serve()
         for options in self.plan.queues.values():
             self.queues.start(options)
-        stack.push_async_callback(self.queues.stop_all)
-        # Without queues there is nobody to stage for: another node does.
-        if self.plan.queues:
+
+    async def _serve(self) -> None:
+        """Listen and stage, which a node with queues does and a mere client doesn't; a second call does nothing."""
+        if not self.stager.running:
             self.stager.start()
-            stack.push_async_callback(self.stager.stop)
+            if self.listens:
+                await self._listen()
 
     @property
     def listens(self) -> bool:
-        """Whether this instance hears messages: it has queues, may listen, and its channels fit PostgreSQL."""
-        fits = channels.fits(channels.channel_name(self.plan.prefix, channels.SIGNAL))
-        if self.plan.queues and not fits:
+        """Whether queues here hear messages: they may, and the channels' names fit PostgreSQL."""
+        if not self.can_notify:
             logger.warning("the prefix is too long for notifications; queues look for jobs every second instead")
-        return bool(self.plan.queues) and fits and self.plan.notifier.get("enabled", True)
+        return self.can_notify and bool(self.plan.notifier.get("enabled", True))
 
     async def _listen(self) -> None:
         self.notifier.listen(channels.INSERT, self.queues.on_insert)
         self.notifier.listen(channels.SIGNAL, self.queues.on_signal)
-        self.notifier.on_reconnect(self.queues.wake)
+        self.notifier.on_reconnect(self._catch_up)
         await self.notifier.start(wait=False)
 
     async def _connect_listener(self) -> Any:
         dsn = self.plan.notifier.get("dsn") or self.plan.dsn
         return await (self.pool.acquire() if dsn is None else connect(dsn))
 
-    def _wake(self, queues: Iterable[str]) -> None:
+    def _catch_up(self) -> None:
+        self._missed = True
+        self.queues.wake()
+
+    async def _wake(self, queues: Iterable[str]) -> None:
+        """Do after each round of the stager what messages would have asked for, where they did not arrive."""
         self.queues.wake(queues)
+        deaf = self.notifier.status() is not Status.CONNECTED
+        if deaf or self._missed:
+            await self.queues.cancel_marked()
+            self._missed = deaf
 
     # Control
 
@@ -120,6 +137,8 @@ class Runtime:
         """Send a control message; what is meant for this node alone, or can't reach it by the channel, is done here."""
         mine = ident in (signals.ANY, self.plan.ident)
         heard = self.notifier.status() is Status.CONNECTED
+        if mine and isinstance(signal, signals.Start):
+            await self._serve()
         if mine and (ident != signals.ANY or not heard):
             self.queues.apply(signal)
         if ident != self.plan.ident and self.can_notify:
@@ -129,3 +148,9 @@ class Runtime:
     def can_notify(self) -> bool:
         """Whether the channel of signals has a name that PostgreSQL takes."""
         return channels.fits(channels.channel_name(self.plan.prefix, channels.SIGNAL))
+
+
+async def _bounded(close: Callable[[], Awaitable[None]]) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(CLOSE):
+            await close()

@@ -133,7 +133,7 @@ class _Reader:
         start, self.at = self.at, match.end()
         whole, fraction, exponent = match.groups()
         if fraction is None and exponent is None:
-            if len(whole) > _WHOLE_DIGITS + 1:
+            if len(whole.lstrip("-")) > _WHOLE_DIGITS:
                 self._fail("a number is out of numeric's range", start)
             return parse_integer(whole)
         return self._fractional(match[0], start)

@@ -90,11 +90,12 @@ class Place:
         Raises:
             EncodeError: The value is nested too deeply, holds itself, or holds too many values.
         """
+        shown = f"a {type(value).__name__}"  # never all of it: what is shared may be endless once written out
         if self.depth >= MAX_DEPTH:
-            self.refuse(value, f"at most {MAX_DEPTH} levels of nesting", "flatten it, or look for a cycle")
+            self.refuse(shown, f"at most {MAX_DEPTH} levels of nesting", "flatten it, or look for a cycle")
         self.budget[0] -= size
         if self.budget[0] < 0:
-            self.refuse(value, f"at most {MAX_ELEMENTS:,} values in all", "store it elsewhere and pass a reference")
+            self.refuse(shown, f"at most {MAX_ELEMENTS:,} values in all", "store it elsewhere and pass a reference")
 
     def refuse(self, value: object, expected: str, mend: str) -> NoReturn:
         """Raise the EncodeError for the value at this place."""
@@ -222,13 +223,14 @@ def _lower_binary(value: bytes | bytearray | memoryview, place: Place, rules: Ru
 @lower.register
 def _lower_mapping(value: Mapping, place: Place, rules: Rules) -> dict[str, Any]:  # type: ignore[type-arg]  # singledispatch needs the bare class
     place.enter(value, len(value))
+    find = lower.dispatch  # looking up by hand saves a stack frame a level
     result: dict[str, Any] = {}
     for key, item in value.items():
         inner = place.inside(key)
         name = _lower_key(key, inner, rules)
         if name in result:
             inner.refuse(key, "each key once", f"two keys are written as {name!r}: rename one")
-        result[name] = lower(item, inner, rules)
+        result[name] = find(item.__class__)(item, inner, rules)
     return result
 
 
@@ -246,7 +248,8 @@ def _lower_key(key: Any, place: Place, rules: Rules) -> str:
 @lower.register(tuple)
 def _lower_sequence(value: list[Any] | tuple[Any, ...], place: Place, rules: Rules) -> list[Any]:
     place.enter(value, len(value))
-    return [lower(item, place.inside(index), rules) for index, item in enumerate(value)]
+    find = lower.dispatch  # as above
+    return [find(item.__class__)(item, place.inside(index), rules) for index, item in enumerate(value)]
 
 
 @lower.register(set)
@@ -259,10 +262,9 @@ def _lower_set(value: set[Any] | frozenset[Any], place: Place, rules: Rules) -> 
 def lower_fields(value: Any, place: Place, rules: Rules, lower: Lowering = lower) -> Any:
     """Return a Struct or a dataclass as the object of its fields, each lowered in its turn."""
     layout = fields_of(value.__class__)
-    present = [(field, item) for field, item in layout.items(value)]
+    present = list(layout.items(value))
     place.enter(value, len(present))
-    lowered = [
-        (field.name, lower(item, place.inside(field.name), rules.inside(field.declares_bytes)))
-        for field, item in present
-    ]
+    lowered: list[tuple[str, Any]] = []
+    for field, item in present:
+        lowered.append((field.name, lower(item, place.inside(field.name), rules.inside(field.declares_bytes))))
     return layout.assemble(lowered)

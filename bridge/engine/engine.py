@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, Literal
 
 from bridge.engine import inserts
 from bridge.engine.acks import Ack, split
 from bridge.engine.clock import utc_now
 from bridge.engine.connections import Connections
-from bridge.engine.filters import build_where
+from bridge.engine.filters import MAX_INT8, build_where
 from bridge.engine.peers import Peer
 from bridge.engine.statements import Statements
 from bridge.engine.updates import Changes, check_changes, update_values
 from bridge.errors import InvalidFilter
-from bridge.jobs import Job
+from bridge.jobs import Job, checks
 
 if TYPE_CHECKING:
     from bridge.engine.schema import Catalog
@@ -56,19 +57,19 @@ class Engine:
 
     async def insert_many(self, jobs: Iterable[Job[Any]] | AsyncIterable[Job[Any]], conn: Any = None) -> list[Job[Any]]:
         """Insert any number of jobs, all or none, and announce each queue once."""
-        found: list[Job[Any]] = []
+        found: list[tuple[Job[Any], Any]] = []
         async with self._connections.transaction(conn) as held:
             async for chunk in inserts.chunks(jobs):
                 found += await self._insert_chunk(chunk, held)
-        return found
+        # Only now: jobs of a transaction that failed have no ids.
+        return [inserts.stored(job, row) for job, row in found]
 
-    async def _insert_chunk(self, chunk: list[Job[Any]], conn: Any) -> list[Job[Any]]:
+    async def _insert_chunk(self, chunk: list[Job[Any]], conn: Any) -> Iterable[tuple[Job[Any], Any]]:
         rows = [inserts.insert_row(job, self.catalog) for job in chunk]
         found = await self._fetch("insert_jobs", *inserts.columns(rows), conn=conn)
         if self._announces and (queues := inserts.announced_queues(rows)):
             await self._fetch("announce_queues", self._insert_channel, queues, conn=conn)
-        ordered = sorted(found, key=lambda row: row["id"])
-        return [inserts.stored(job, row) for job, row in zip(chunk, ordered, strict=True)]
+        return zip(chunk, sorted(found, key=lambda row: row["id"]), strict=True)
 
     # Running
 
@@ -85,19 +86,22 @@ class Engine:
         return jobs
 
     async def ack(self, uuid: str, acks: Iterable[Ack]) -> set[tuple[int, int]]:
-        """Write outcomes of the producer `uuid`'s jobs; return the (id, attempt) pairs whose row took them.
+        """Write outcomes of the producer `uuid`'s jobs, all or none; return (id, attempt) of each that its row took.
 
-        A row that is no longer this attempt's is left alone, and writing twice changes nothing.
+        A row that is no longer this attempt's is left alone. Writing twice changes nothing, and returns the same.
         """
         groups, others = split(acks)
-        written: set[tuple[int, int]] = set()
-        for attempt, at, ids in groups:
-            rows = await self._fetch("complete_jobs", ids, attempt, uuid, at)
-            written.update((row["id"], attempt) for row in rows)
+        statements: list[tuple[str, Sequence[Any]]] = [
+            ("complete_jobs", (ids, attempt, uuid, at)) for attempt, at, ids in groups
+        ]
         if others:
-            attempts = {ack.id: ack.attempt for ack in others}
-            rows = await self._fetch("ack_jobs", uuid, *_ack_columns(others))
-            written.update((row["id"], attempts[row["id"]]) for row in rows)
+            statements.append(("ack_jobs", (uuid, *_ack_columns(others), self.catalog.max_attempts_limit)))
+        written: set[tuple[int, int]] = set()
+        # A single statement is a transaction of its own, without two more round trips.
+        async with self._connections.transaction() if len(statements) > 1 else nullcontext() as conn:
+            for name, values in statements:
+                rows = await self._fetch(name, *values, conn=conn)
+                written.update((row["id"], row["attempt"]) for row in rows)
         return written
 
     async def release(self, uuid: str, ids: Sequence[int]) -> dict[int, str]:
@@ -133,12 +137,13 @@ class Engine:
 
     async def get(self, job_id: int) -> Job[Any] | None:
         """Return the job of that id."""
-        rows = await self._fetch("get_job", job_id)
+        rows = await self._fetch("get_job", checks.integer("id", job_id, 1, MAX_INT8, InvalidFilter))
         return Job.from_row(rows[0]) if rows else None
 
     async def select(self, filters: Mapping[str, Any], limit: int) -> list[Job[Any]]:
         """Return jobs that match, the newest first."""
         where, values = self._where(filters)
+        checks.integer("limit", limit, 0, MAX_INT8, InvalidFilter)
         statement = self._sql.fill("list_jobs", where=where, limit=f"${len(values) + 1}")
         return [Job.from_row(row) for row in await self._run(statement, *values, limit)]
 
@@ -161,12 +166,13 @@ class Engine:
         statement = self._sql.fill("retry_jobs", where=where, **_numbered(values, "now"))
         rows = await self._run(statement, *values, utc_now())
         await self._announce({row["queue"] for row in rows})
-        return [row["id"] for row in rows]
+        return sorted(row["id"] for row in rows)
 
     async def delete(self, filters: Mapping[str, Any]) -> list[int]:
         """Delete what is not running; return the ids."""
         where, values = self._some(filters)
-        return [row["id"] for row in await self._run(self._sql.fill("delete_jobs", where=where), *values)]
+        rows = await self._run(self._sql.fill("delete_jobs", where=where), *values)
+        return sorted(row["id"] for row in rows)
 
     async def update(self, filters: Mapping[str, Any], changes: Changes) -> list[Job[Any]]:
         """Change columns of the jobs that nobody else holds; return them as they are now."""

@@ -7,8 +7,9 @@ from typing import Any
 
 from bridge.codecs import json
 from bridge.errors import InvalidFilter
-from bridge.jobs import Job, JobState, Worker
+from bridge.jobs import FunctionWorker, Job, JobState, Worker
 from bridge.jobs.checks import MAX_INT4, integer, storable, suggest
+from bridge.jobs.worker import options_of
 
 JobOrId = Job[Any] | int
 
@@ -44,12 +45,14 @@ def select_jobs(jobs: Iterable[JobOrId] | None, filters: Mapping[str, Any]) -> d
     """Return the filters that select `jobs`, or else those given.
 
     Raises:
-        InvalidFilter: Both are given, or a job without an id.
+        InvalidFilter: Both are given, something that is no list, or a job without an id.
     """
     if jobs is None:
         return dict(filters)
     if filters:
         raise InvalidFilter("filters", dict(filters), "either jobs or filters, not both")
+    if not isinstance(jobs, Iterable):
+        raise InvalidFilter("jobs", jobs, "a list of jobs or ids", "put it into brackets")
     return {"id": [job_id_of(job) for job in jobs]}
 
 
@@ -87,11 +90,17 @@ def _number(field: str, value: Any) -> int:
 
 
 def _text(field: str, value: Any) -> str:
-    if isinstance(value, type) and issubclass(value, Worker):
-        value = value.options.name
     if not isinstance(value, str):
         raise InvalidFilter(field, value, "text")
     return storable(field, value, InvalidFilter)
+
+
+def _worker(field: str, value: Any) -> str:
+    if isinstance(value, FunctionWorker):
+        value = value.worker
+    if isinstance(value, type) and issubclass(value, Worker):
+        return options_of(value).name
+    return _text(field, value)
 
 
 def _state(field: str, value: Any) -> str:
@@ -108,7 +117,7 @@ def _object(field: str, value: Any) -> str:
 
 
 def _tags(field: str, value: Any) -> list[str]:
-    if isinstance(value, str) or not isinstance(value, Iterable):
+    if isinstance(value, str | Mapping) or not isinstance(value, Iterable):
         raise InvalidFilter(field, value, "a list of texts")
     return [_text(field, tag) for tag in value]
 
@@ -117,11 +126,11 @@ _FIELDS: dict[str, tuple[str, Callable[[str, Any], Any]]] = {
     "id": ("id = any(?::bigint[])", _several(_id)),
     "state": ("state = any(?::text[]::{prefix}.oban_job_state[])", _several(_state)),
     "queue": ("queue = any(?::text[])", _several(_text)),
-    "worker": ("worker = any(?::text[])", _several(_text)),
+    "worker": ("worker = any(?::text[])", _several(_worker)),
     "priority": ("priority = any(?::integer[])", _several(_number)),
     "attempt": ("attempt = any(?::integer[])", _several(_number)),
     "max_attempts": ("max_attempts = any(?::integer[])", _several(_number)),
     "args": ("args @> ?::text::jsonb", _object),
     "meta": ("meta @> ?::text::jsonb", _object),
-    "tags": ("tags::text[] = ?::text[]", _tags),
+    "tags": ("coalesce(tags::text[], '{}') = ?::text[]", _tags),
 }

@@ -29,6 +29,9 @@ _CHECKS: dict[str, Callable[[Any], Any]] = {
 }
 
 
+_WAITING = frozenset({JobState.AVAILABLE, JobState.SCHEDULED, JobState.RETRYABLE})
+
+
 def check_changes(changes: Mapping[str, Any]) -> dict[str, Any]:
     """Return the changes as values for `update_job.sql`.
 
@@ -46,6 +49,8 @@ def check_changes(changes: Mapping[str, Any]) -> dict[str, Any]:
 def update_values(job: Job[Any], changes: Mapping[str, Any], catalog: Catalog) -> list[Any]:
     """Return the parameters of `update_job.sql` for one locked job, whose row must stay one that can run."""
     values = check_changes(changes)
+    if job.scheduled_at is not None and values.get("scheduled_at") == naive(job.scheduled_at):
+        del values["scheduled_at"]  # Only another time makes the job scheduled (Oban 2.23).
     check_limits(
         catalog,
         priority=values.get("priority", 0),
@@ -59,7 +64,11 @@ def update_values(job: Job[Any], changes: Mapping[str, Any], catalog: Catalog) -
 
 
 def _check_attempts(job: Job[Any], values: Mapping[str, Any]) -> None:
-    # An available job without attempts left is never run, and takes a slot of every fetch of an Elixir node.
-    least = job.attempt + 1 if job.state is JobState.AVAILABLE else max(job.attempt, 1)
-    if values.get("max_attempts", least) < least:
-        raise InvalidJob("max_attempts", values["max_attempts"], f"at least {least} for job {job.id} in its state")
+    # An available job without attempts left is never run, and takes a slot of every fetch of an Elixir node; what waits
+    # for its time becomes available.
+    waits = "scheduled_at" in values or job.state in _WAITING
+    least = job.attempt + 1 if waits else max(job.attempt, 1)
+    wanted = values.get("max_attempts", job.max_attempts)
+    if wanted < least and values.keys() & {"max_attempts", "scheduled_at"}:
+        mend = f"it has made {job.attempt} attempts: change max_attempts to {least} or more"
+        raise InvalidJob("max_attempts", wanted, f"at least {least} for job {job.id} in its state", mend)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-import math
+import sys
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -17,8 +17,10 @@ MAX_INT4 = 2_147_483_647
 
 def name(field: str, value: Any, error: type[ValidationError] = InvalidJob) -> str:
     """Return a queue's or worker's name: text of 1 to 127 characters (the table's own checks)."""
-    if not isinstance(value, str) or not 0 < len(value) <= MAX_NAME:
+    if not isinstance(value, str):
         raise error(field, value, f"text of 1 to {MAX_NAME} characters")
+    if not 0 < len(value) <= MAX_NAME:
+        raise error(field, value, f"text of 1 to {MAX_NAME} characters", f"this has {len(value)}")
     return storable(field, value, error)
 
 
@@ -30,7 +32,7 @@ def storable(field: str, value: str, error: type[ValidationError] = InvalidJob) 
         value.encode()
     except UnicodeEncodeError:
         raise error(field, value, "valid Unicode text", "it holds half of a surrogate pair") from None
-    return str(value)
+    return str.__str__(value)  # The text of an Enum's member is its value, whatever its own __str__ says.
 
 
 def integer(field: str, value: Any, low: int, high: int, error: type[ValidationError] = InvalidJob) -> int:
@@ -53,7 +55,7 @@ def max_attempts(value: Any, error: type[ValidationError] = InvalidJob) -> int:
 def tags(value: Any, error: type[ValidationError] = InvalidJob) -> list[str]:
     """Return tags as Oban stores them: trimmed, lower case, without empty and repeated ones, in their order."""
     if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
-        raise error("tags", value, "a list of texts")
+        raise error("tags", value, "a list of texts", "put it into brackets" if isinstance(value, str) else "")
     found: dict[str, None] = {}
     for tag in value:
         if not isinstance(tag, str):
@@ -78,14 +80,17 @@ def moment(field: str, value: Any, error: type[ValidationError] = InvalidJob) ->
         raise error(field, value, "an aware datetime")
     if value.tzinfo is None:
         raise error(field, value, "a datetime with a time zone", "use datetime.now(UTC) or .replace(tzinfo=UTC)")
-    return value.astimezone(UTC)
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise error(field, value, "a time within the years 1 to 9999 in UTC") from None
 
 
 def seconds(field: str, value: Any, error: type[ValidationError] = InvalidJob) -> float:
     """Return a duration given in seconds or as a timedelta, as seconds."""
     if isinstance(value, timedelta):
         return value.total_seconds()
-    if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
+    if not isinstance(value, int | float) or isinstance(value, bool) or not abs(value) <= sys.float_info.max:
         raise error(field, value, "a number of seconds or a timedelta")
     return value
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from bridge.errors import InvalidWorker
 from bridge.jobs.job import Job
-from bridge.jobs.worker import Worker, refuse_unknown, register
+from bridge.jobs.worker import Worker, refuse_generator, refuse_unknown, register
 
 
 def job(**options: Any) -> Callable[[Callable[..., Any]], FunctionWorker]:
@@ -37,6 +37,7 @@ class FunctionWorker:
     def __init__(self, function: Callable[..., Any], options: Mapping[str, Any]) -> None:
         if not inspect.isfunction(function):
             raise InvalidWorker("@job", function, "a function", "classes take @worker")
+        refuse_generator("@job", function)
         self.function = function
         self.__doc__ = function.__doc__
         self.__name__ = function.__name__

@@ -195,11 +195,11 @@ class Job(Generic[Args]):
         Raises:
             EncodeError: A value in them that JSON or the table can't hold.
         """
-        return self._args_text if self._args_text is not None else json.encode_object(self._args, "args")
+        return _encode_object("args", self._args_text, self._args)
 
     def meta_json(self) -> str:
         """Return the meta as the text that goes into the row; raises as `args_json` does."""
-        return self._meta_text if self._meta_text is not None else json.encode_object(self._meta, "meta")
+        return _encode_object("meta", self._meta_text or "{}", self._meta)
 
     def cancelled(self) -> bool:
         """Tell whether this running job was cancelled.
@@ -220,7 +220,7 @@ def _schedule(at: datetime | None, delay: float | timedelta | None) -> datetime 
     try:
         return datetime.now(UTC) + timedelta(seconds=checks.seconds("schedule_in", delay))
     except OverflowError:
-        raise InvalidJob("schedule_in", delay, "a time before the year 10000") from None
+        raise InvalidJob("schedule_in", delay, "a time within the years 1 to 9999") from None
 
 
 def _initial_state(state: JobState | str | None, scheduled_at: datetime | None) -> JobState:
@@ -232,6 +232,15 @@ def _initial_state(state: JobState | str | None, scheduled_at: datetime | None) 
     if found is JobState.AVAILABLE and scheduled_at is not None:
         raise InvalidJob("state", state, "no time with it", "leave out scheduled_at and schedule_in")
     return found
+
+
+def _encode_object(field: str, text: str | None, value: Any) -> str:
+    # A row's own text is exact; once it was read, the object counts, because it may have been changed.
+    if value is _UNREAD:
+        if text is not None and text.startswith("{"):
+            return text
+        value = json.decode(text or "null")
+    return json.encode_object(value, field)
 
 
 def _decode_object(field: str, text: str) -> dict[str, Any]:

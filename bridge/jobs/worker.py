@@ -53,11 +53,9 @@ class Worker:
         Raises:
             InvalidJob: An unknown option, or a value that the table or an Elixir node can't take.
         """
-        own = cls.options
-        for option in options:
-            if option not in OPTIONS:
-                raise InvalidJob("option", option, "an option of a job", checks.suggest(option, OPTIONS))
-        meta = {**own.meta, **checks.mapping("meta", options.pop("meta", {}))}
+        own = options_of(cls)
+        _refuse_unknown_of_job(options)
+        meta = {**own.meta, **_own_meta(options.pop("meta", None))}
         defaults = {
             "queue": own.queue,
             "max_attempts": own.max_attempts,
@@ -80,7 +78,7 @@ class Worker:
             InstanceNotFound: No such instance is running in this process.
         """
         job = cls.new(args, **options)
-        return await instances.find(cls.options.oban).enqueue(job, conn=conn)
+        return await instances.find(options_of(cls).oban).enqueue(job, conn=conn)
 
     def process(self, job: Job[Any]) -> Any:
         """Run the job; `async def` runs on the event loop, plain `def` in a thread of its own.
@@ -97,6 +95,32 @@ class Worker:
     def timeout(self, job: Job[Any]) -> float | timedelta | None:
         """Return the seconds, or a timedelta, that one attempt may take; None is no limit. Default: the option."""
         return self.options.timeout
+
+
+def options_of(cls: type[Worker]) -> WorkerOptions:
+    """Return a worker's options.
+
+    Raises:
+        InvalidWorker: The class was not registered.
+    """
+    if "options" not in vars(cls):  # A base's options would build jobs that the base runs.
+        raise InvalidWorker("worker", cls, "a registered class", "put @worker() on it")
+    return cls.options
+
+
+def _refuse_unknown_of_job(options: Mapping[str, Any]) -> None:
+    for option in options:
+        if option not in OPTIONS:
+            mend = "pass them first: new({…})" if option == "args" else checks.suggest(option, OPTIONS)
+            raise InvalidJob("option", option, "an option of a job", mend)
+
+
+def _own_meta(value: Any) -> Mapping[str, Any]:
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise InvalidJob("meta", value, "a dict, which is merged into the worker's own")
+    return value
 
 
 class _Decorator(Protocol):
@@ -148,6 +172,13 @@ def _check_methods(cls: type[Worker]) -> None:
     for method in ("process", "backoff", "timeout"):
         if not callable(getattr(cls, method)):
             raise InvalidWorker(method, getattr(cls, method), "a method", "options go into the decorator")
+    refuse_generator("process", cls.process)
+
+
+def refuse_generator(field_name: str, function: Any) -> None:
+    """Raise InvalidWorker for a function with a `yield`: calling it would run nothing of its body."""
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise InvalidWorker(field_name, function, "a function without yield", "return the result instead")
 
 
 def build_options(path: str, options: Mapping[str, Any]) -> WorkerOptions:

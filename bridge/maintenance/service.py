@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import random
 from abc import ABC, abstractmethod
 
 from bridge.engine import is_unavailable
 from bridge.maintenance.log import logger
+
+
+#: Seconds that a cancelled round gets to come to an end.
+UNWIND = 1.0
 
 
 class Service(ABC):
@@ -34,12 +37,16 @@ class Service(ABC):
         """Begin with a round at once."""
         self._task = asyncio.create_task(self._run(), name=f"bridge-{self.name}")
 
+    @property
+    def running(self) -> bool:
+        """Whether it was started and not stopped."""
+        return self._task is not None
+
     async def stop(self) -> None:
-        """End the loop; a round that is under way is cancelled."""
+        """End the loop; a round that is under way is cancelled, and left behind where its database doesn't answer."""
         if self._task is not None:
             self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+            await asyncio.wait([self._task], timeout=UNWIND)
             self._task = None
 
     async def wait_for_round(self) -> None:

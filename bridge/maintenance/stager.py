@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Literal
 
 from bridge.engine import Engine
@@ -20,7 +20,7 @@ class Stager(Service):
     Args:
         engine: Where the jobs are.
         queues: Returns the queues that run on this node.
-        wake: Called with those that have available jobs.
+        wake: Called and awaited in each round, with those that have available jobs.
         interval: Seconds between rounds, default 1 (Oban 2.23).
         mode: `"auto"` stages only while no Elixir node holds a lease: an Elixir leader stages for all, and two stagers
             of which one doesn't lock its rows undo each other's work. `"on"` stages always, `"off"` never.
@@ -30,7 +30,7 @@ class Stager(Service):
         self,
         engine: Engine,
         queues: Callable[[], Sequence[str]],
-        wake: Callable[[set[str]], None],
+        wake: Callable[[set[str]], Awaitable[None]],
         *,
         interval: float = 1.0,
         mode: StagerMode = "auto",
@@ -49,7 +49,7 @@ class Stager(Service):
             logger.info("due jobs are staged by %s", "this node" if allowed else "another node")
             self._allowed = allowed
         _, ready = await self._engine.stage(self._queues(), allowed=allowed)
-        self._wake(ready)
+        await self._wake(ready)
 
     async def _may_stage(self) -> bool:
         if self._mode != "auto":

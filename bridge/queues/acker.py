@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from bridge.engine import Ack, Engine, is_unavailable, utc_now
-from bridge.errors import JobError
+from bridge.errors import JobError, SchemaError
 from bridge.queues.backoff import RetryDelay
 from bridge.queues.failures import error_entry
 from bridge.queues.log import logger
@@ -14,6 +14,9 @@ from bridge.queues.outcome import Outcome
 
 #: Outcomes in one write.
 BATCH = 2_000
+
+#: Seconds that a write gets to come to an end once the acker stops.
+UNWIND = 1.0
 
 
 class Acker:
@@ -40,6 +43,10 @@ class Acker:
         """How many outcomes are not written yet."""
         return len(self._pending)
 
+    def pending_keys(self) -> set[tuple[int | None, int]]:
+        """Return (id, attempt) of each outcome that is not written yet."""
+        return {(outcome.job.id, outcome.job.attempt) for outcome in self._pending}
+
     def start(self) -> None:
         """Begin to write."""
         self._task = asyncio.create_task(self._run(), name="bridge-acker")
@@ -59,7 +66,8 @@ class Acker:
             pass
         if self._task is not None:
             self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            # A write that no server answers is left behind; its pool ends it.
+            await asyncio.wait([self._task], timeout=UNWIND)
         return self._pending
 
     async def _run(self) -> None:
@@ -76,13 +84,14 @@ class Acker:
             try:
                 await self._write(batch)
             except Exception as error:
-                if not is_unavailable(error) and len(batch) > 1:
+                if _may_pass(error):
+                    await self._wait(delay, error)
+                elif len(batch) > 1:
                     await self._write_singly(batch)
                     return
-                if not is_unavailable(error):
+                else:
                     await self._write_refused(batch[0], error)
                     return
-                await self._wait(delay, error)
             else:
                 return
 
@@ -117,6 +126,11 @@ class Acker:
         outcome.ack = Ack(ack.id, ack.attempt, "discarded", utc_now(), error=entry)
         outcome.error = refused
         await self._write_batch([outcome])
+
+
+def _may_pass(error: Exception) -> bool:
+    # A table or a right that is missing comes back, and has nothing to do with the value of an outcome.
+    return is_unavailable(error) or isinstance(error, SchemaError)
 
 
 class RefusedOutcome(JobError):

@@ -33,28 +33,39 @@ class Execution:
         self._worker: Worker | None = None
         self._cancel_reason: str | None = None
         self._released = False
+        self._begun = False
         #: The worker runs in a thread that could not be stopped and goes on.
         self.abandoned = False
 
     async def run(self) -> Outcome:
         """Run the job; whatever happens becomes its outcome."""
         started = time.perf_counter_ns()
+        self._begun = True
         self._report_start()
         try:
             found = outcome.from_result(self.job, await self._perform())
         except BaseException as error:  # SystemExit in a worker must not end the node
-            found = self._failed(error)
+            found = self.failed(error)
         found.duration = time.perf_counter_ns() - started
         return found
 
-    def cancel(self, reason: str = CANCELLED) -> None:
-        """Make a CancelledError that follows mean that somebody cancelled the job."""
-        self._cancel_reason = reason
-        self.job._cancelled = True  # noqa: SLF001 - what `Job.cancelled()` reads
+    def cancel(self, task: asyncio.Task[Any], reason: str = CANCELLED) -> None:
+        """End the job that runs in `task`, because somebody cancelled it; a second call does nothing."""
+        # A second cancellation would interrupt what the worker does to end in order.
+        if self._cancel_reason is None:
+            self._cancel_reason = reason
+            self.job._cancelled = True  # noqa: SLF001 - what `Job.cancelled()` reads
+            self._interrupt(task)
 
-    def release(self) -> None:
-        """Make a CancelledError that follows mean that the producer stops and hands the job back."""
+    def release(self, task: asyncio.Task[Any]) -> None:
+        """End the job that runs in `task`, because its producer stops; the job is to be handed back."""
         self._released = True
+        self._interrupt(task)
+
+    def _interrupt(self, task: asyncio.Task[Any]) -> None:
+        # A task that is cancelled before its first step never runs at all, and the job's outcome would be lost.
+        if self._begun:
+            task.cancel()
 
     def _report_start(self) -> None:
         if telemetry.wanted(events.JOB_START):
@@ -62,6 +73,8 @@ class Execution:
 
     async def _perform(self) -> Any:
         job = self.job
+        if self._cancel_reason is not None or self._released:
+            raise asyncio.CancelledError
         _ = job.args, job.meta  # A row whose JSON is no object fails here, before the worker sees it.
         enter_job(job)
         worker = self._worker = self._registry.resolve(job.worker)()
@@ -89,7 +102,8 @@ class Execution:
             self.job._cancelled = True  # noqa: SLF001 - what `Job.cancelled()` reads, in the thread
             raise
 
-    def _failed(self, error: BaseException) -> Outcome:
+    def failed(self, error: BaseException) -> Outcome:
+        """Return the outcome of an execution that ended with `error`."""
         if isinstance(error, asyncio.CancelledError):
             if self._cancel_reason is not None:
                 return outcome.from_cancel(self.job, self._cancel_reason + self._goes_on())

@@ -18,7 +18,7 @@ def error_entry(error: BaseException, attempt: int, at: datetime) -> str:
     The text begins with Elixir's banner, `** (Type) message`, because Oban Web shows the first line as headline; the
     traceback follows. `at` is naive UTC.
     """
-    text = f"** ({type_name(error)}) {message_of(error)}\n{_traceback(error) if error.__traceback__ else ''}"
+    text = f"** ({type_name(error)}) {_text(error)}"
     if len(text) > TEXT_LIMIT:
         text = f"{text[:TEXT_LIMIT]}\n… {len(text) - TEXT_LIMIT} characters more"
     entry = {"attempt": attempt, "at": at.isoformat(timespec="microseconds") + "Z", "error": printable(text)}
@@ -29,6 +29,13 @@ def type_name(error: BaseException) -> str:
     """Return the error's type as Python's tracebacks name it."""
     cls = type(error)
     return cls.__qualname__ if cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__qualname__}"
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return f"{message_of(error)}\n{_traceback(error) if error.__traceback__ else ''}"
+    except BaseException as broken:  # a `__str__` that raises SystemExit must not end the node
+        return f"<no text: __str__ raised {type(broken).__name__}>"
 
 
 def _traceback(error: BaseException) -> str:

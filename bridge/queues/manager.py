@@ -33,10 +33,11 @@ class QueueManager:
         self._grace = grace
         self._producers: dict[str, Producer] = {}
         self._stopping: set[asyncio.Task[None]] = set()
+        self._closed = False
 
     def start(self, options: QueueOptions) -> None:
-        """Start a queue; one that runs already is left as it is (Oban 2.23)."""
-        if options.queue not in self._producers:
+        """Start a queue; one that runs already is left as it is (Oban 2.23), and after `stop_all` none starts."""
+        if options.queue not in self._producers and not self._closed:
             producer = Producer(options, self._engine, self._registry, name=self._name, node=self._node)
             self._producers[options.queue] = producer
             producer.start()
@@ -50,7 +51,8 @@ class QueueManager:
         return True
 
     async def stop_all(self) -> None:
-        """Stop every queue at the same time."""
+        """Stop every queue at the same time, for good: a signal to start one may still come while jobs end."""
+        self._closed = True
         await asyncio.gather(*(self.stop(queue) for queue in list(self._producers)), *self._stopping)
 
     def check(self, queue: str) -> QueueInfo | None:
@@ -72,6 +74,16 @@ class QueueManager:
         """Cancel a job, if it runs here."""
         for producer in self._producers.values():
             producer.cancel(job_id)
+
+    async def cancel_marked(self) -> None:
+        """Cancel the jobs that run here though their rows say that somebody cancelled them."""
+        running = [job_id for producer in self._producers.values() for job_id in producer.check().running]
+        if running:
+            found = await self._engine.select({"id": running, "state": "cancelled"}, len(running))
+            marked = {job.id for job in found}
+            for job_id in running:
+                if job_id in marked:
+                    self.cancel(job_id)
 
     def apply(self, signal: signals.Signal) -> None:
         """Do what a control message says."""

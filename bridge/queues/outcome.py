@@ -11,12 +11,12 @@ from typing import Any
 from bridge.codecs import json
 from bridge.codecs.recorded import encode_recorded
 from bridge.engine import Ack, utc_now
-from bridge.errors import JobCancelled, JobError, ValidationError
+from bridge.errors import JobCancelled, JobError, ValidationError, shorten
 from bridge.jobs import Cancel, Discard, Job, Record, Snooze, Worker
 from bridge.jobs.backoff import default_backoff
 from bridge.jobs.checks import seconds
 from bridge.jobs.results import SNOOZE_LIMIT
-from bridge.queues.failures import error_entry
+from bridge.queues.failures import TEXT_LIMIT, error_entry
 from bridge.queues.log import logger
 
 
@@ -49,11 +49,11 @@ def from_result(job: Job[Any], result: Any) -> Outcome:
     at = utc_now()
     match result:
         case Cancel(reason=reason):
-            error = error_entry(JobCancelled(f"{job.worker} cancelled itself: {reason!r}"), job.attempt, at)
-            return Outcome(job, _ack(job, "cancelled", at, error=error), result)
+            cancelled = JobCancelled(f"{job.worker} cancelled itself: {shorten(reason, TEXT_LIMIT)}")
+            return Outcome(job, _ack(job, "cancelled", at, error=error_entry(cancelled, job.attempt, at)), result)
         case Discard(reason=reason):
-            error = error_entry(JobError(f"{job.worker} discarded itself: {reason!r}"), job.attempt, at)
-            return Outcome(job, _ack(job, "discarded", at, error=error), result)
+            discarded = JobError(f"{job.worker} discarded itself: {shorten(reason, TEXT_LIMIT)}")
+            return Outcome(job, _ack(job, "discarded", at, error=error_entry(discarded, job.attempt, at)), result)
         case Snooze(seconds=delay, meta=meta):
             wake = at + timedelta(seconds=seconds("seconds", delay))
             merged = None if meta is None else json.encode_object(meta, "meta")
@@ -70,6 +70,8 @@ def _refuse_nonsense(result: Any) -> None:
         if inspect.iscoroutine(result):
             result.close()
         raise JobError("process returned an awaitable that nobody awaited; define it with `async def`")
+    if inspect.isgenerator(result) or inspect.isasyncgen(result):
+        raise JobError("process is a generator, and nobody runs through it; leave out its `yield`")
     if isinstance(result, type) and issubclass(result, Cancel | Discard | Record | Snooze):
         raise JobError(f"process returned the class {result.__name__}; return an instance, {result.__name__}(…)")
 
@@ -98,7 +100,7 @@ def _backoff(job: Job[Any], worker: Worker | None) -> float:
         delay = seconds("backoff", worker.backoff(job))
         if not (math.isfinite(delay) and 0 <= delay <= SNOOZE_LIMIT):
             raise ValidationError("backoff", delay, f"0 to {SNOOZE_LIMIT} seconds")  # noqa: TRY301 - handled as one
-    except Exception:
+    except BaseException:  # even a SystemExit in it must not cost the job its outcome
         logger.exception("backoff of %s failed for job %s; Oban's formula is used instead", job.worker, job.id)
         return default_backoff(job)
     return delay

@@ -15,6 +15,7 @@ from bridge.engine import Engine, is_unavailable
 from bridge.jobs import Job, Registry
 from bridge.queues.acker import Acker
 from bridge.queues.backoff import RetryDelay
+from bridge.queues.bounded import within
 from bridge.queues.execution import Execution
 from bridge.queues.log import logger
 from bridge.queues.options import QueueOptions
@@ -23,6 +24,9 @@ from bridge.telemetry import events
 
 #: Outcomes that may wait for the database before no more jobs are fetched.
 BACKLOG = 5_000
+
+#: Running jobs of a queue, on all nodes, that are looked through for those of a fetch whose answer was lost.
+CLAIMS = 100_000
 
 #: Seconds that cancelled tasks get to come to an end when the producer stops.
 UNWIND = 1.0
@@ -81,6 +85,8 @@ class Producer:
         self._acker = Acker(engine, self.uuid, self._report)
         self._wake = asyncio.Event()
         self._more = True
+        self._unanswered = False
+        self._early: set[int] | None = None
         self._retry = RetryDelay()
         self._task: asyncio.Task[None] | None = None
         self._known: tuple[int, list[str]] = (-1, [])
@@ -124,10 +130,10 @@ class Producer:
         """Cancel a job that runs here; False where none of that id does."""
         found = [running for (running_id, _), running in self._running.items() if running_id == job_id]
         for running in found:
-            # A second cancellation would interrupt what the worker does to end in order.
-            if not running.execution.job.cancelled():
-                running.execution.cancel()
-                running.task.cancel()
+            running.execution.cancel(running.task)
+        # It may be among those of a fetch whose answer is on its way.
+        if not found and self._early is not None:
+            self._early.add(job_id)
         return bool(found)
 
     def check(self) -> QueueInfo:
@@ -156,7 +162,7 @@ class Producer:
                 await self._wait_out(error)
             else:
                 self._retry.reset()
-                await asyncio.sleep(self.options.dispatch_cooldown)
+                await self._wait_for_stop(self.options.dispatch_cooldown)
 
     async def _wait_for_wake(self, timeout: float) -> None:
         try:
@@ -167,21 +173,43 @@ class Producer:
         self._wake.clear()
 
     async def _dispatch(self) -> None:
+        if self._unanswered:
+            for job in await self._lost_claims():
+                self._start_job(job)
         options = self.options
         demand = options.limit - len(self._running)
         full = demand <= 0 or self._acker.pending >= BACKLOG
         if options.paused or full or not self._more or self._shutdown_started_at:
             return
         self._more = False
+        self._early = early = set()
         try:
             jobs = await self._engine.fetch(options.queue, demand, self._node, self.uuid, self._workers())
         except BaseException:
-            self._more = True
+            self._more = self._unanswered = True
             raise
+        finally:
+            self._early = None
         self._more = self._more or len(jobs) == demand
         for job in jobs:
             self._start_job(job)
+            if job.id in early:
+                self.cancel(job.id)
         self._updated_at = datetime.now(UTC)
+
+    async def _lost_claims(self) -> list[Job[Any]]:
+        """Return jobs that a fetch claimed whose answer never came.
+
+        They are this producer's, so nobody else would ever run them, nor rescue them while it lives.
+        """
+        ours = {*self._running, *self._acker.pending_keys()}
+        try:
+            rows = await self._engine.select({"queue": self.options.queue, "state": "executing"}, CLAIMS)
+        except Exception as error:
+            self._unanswered = is_unavailable(error)
+            raise
+        self._unanswered = False
+        return [job for job in rows if job.attempted_by[1:2] == [self.uuid] and (job.id, job.attempt) not in ours]
 
     def _workers(self) -> list[str] | None:
         if self.options.workers == "any":
@@ -215,7 +243,10 @@ class Producer:
         self._running[key] = _Running(execution, task)
 
     async def _execute(self, key: tuple[int, int], execution: Execution) -> None:
-        outcome = await execution.run()
+        try:
+            outcome = await execution.run()
+        except BaseException as error:  # such as what a telemetry handler raises; no job is left without an outcome
+            outcome = execution.failed(error)
         del self._running[key]
         if outcome.ack is not None:
             self._acker.add(outcome)
@@ -232,6 +263,8 @@ class Producer:
             logger.warning("job %s was changed by somebody else while it ran; its outcome is dropped", job.id)
         if ack is None:
             return
+        if self._more:
+            self._wake.set()  # A full backlog may have held up the next fetch.
         waited = queue_time(job)
         if outcome.error is None:
             event: Any = events.JobStop(job, ack.state, outcome.duration, waited, outcome.result, recorded)
@@ -251,6 +284,7 @@ class Producer:
         begun = time.perf_counter_ns()
         deadline = time.monotonic() + grace
         await self._stop_fetching(grace)
+        await self._hand_back_lost_claims()
         await self._wait_for_running(deadline - time.monotonic())
         await self._end_running()
         await self._write_rest(max(deadline - time.monotonic(), UNWIND))
@@ -265,7 +299,17 @@ class Producer:
         self.wake()
         if self._task is not None:
             await asyncio.wait([self._task], timeout=max(timeout, UNWIND))
-            self._task.cancel()
+            if self._task.cancel():
+                self._unanswered = True
+                await asyncio.wait([self._task], timeout=UNWIND)
+
+    async def _hand_back_lost_claims(self) -> None:
+        if self._unanswered:
+            try:
+                claims = await within(UNWIND, self._lost_claims())
+                self._handed_back += [job.id for job in claims if job.id is not None]
+            except Exception as error:
+                logger.warning("queue %s can't tell what its last fetch claimed: %s", self.options.queue, error)
 
     async def _wait_for_running(self, timeout: float) -> None:
         if self._running and timeout > 0:
@@ -273,8 +317,7 @@ class Producer:
 
     async def _end_running(self) -> None:
         for running in self._running.values():
-            running.execution.release()
-            running.task.cancel()
+            running.execution.release(running.task)
         await self._wait_for_running(UNWIND)
 
     async def _write_rest(self, timeout: float) -> None:
@@ -283,7 +326,6 @@ class Producer:
             logger.error("queue %s stopped before the outcomes of jobs %s were written", self.options.queue, lost)
         if self._handed_back:
             try:
-                async with asyncio.timeout(timeout):
-                    await self._engine.release(self.uuid, self._handed_back)
+                await within(timeout, self._engine.release(self.uuid, self._handed_back))
             except Exception:
                 logger.exception("queue %s could not hand back jobs %s", self.options.queue, self._handed_back)

@@ -33,9 +33,9 @@ async def run_in_thread(name: str, function: Callable[..., Any], *args: Any) -> 
         error: BaseException | None = None
         try:
             result = context.run(function, *args)
-        except StopIteration as raised:
-            # A future takes no StopIteration, since it would end the coroutine that awaits it.
-            error = RuntimeError("the worker raised StopIteration")
+        except (StopIteration, GeneratorExit) as raised:
+            # Out of a future, these two would end the coroutine that awaits it, or close it.
+            error = RuntimeError(f"the worker raised {type(raised).__name__}")
             error.__cause__ = raised
         except BaseException as raised:  # whatever ends the worker is the job's outcome
             error = raised

@@ -16,6 +16,7 @@ from bridge.errors import message_of
 from bridge.telemetry import events
 
 _JOB_FIELDS = ("id", "worker", "queue", "attempt", "max_attempts", "args", "meta", "tags")
+_FREE_FIELDS = ("args", "meta", "tags")
 
 
 def attach_logger(
@@ -49,7 +50,15 @@ def detach_logger(handler_id: str = "bridge-logger") -> bool:
 
 def encode_event(name: str, event: Any) -> str:
     """Return the event's log line: one line of JSON, whatever the job's args hold."""
-    return msgspec.json.encode(format_event(name, event), enc_hook=repr).decode()
+    line = format_event(name, event)
+    try:
+        return _encode(line)
+    except Exception as error:  # a number with too many digits, a nesting too deep, a __repr__ that raises
+        return _encode(line | {field: f"<not shown: {type(error).__name__}>" for field in _FREE_FIELDS})
+
+
+def _encode(line: dict[str, Any]) -> str:
+    return msgspec.json.encode(line, enc_hook=repr).decode()
 
 
 def format_event(name: str, event: Any) -> dict[str, Any]:

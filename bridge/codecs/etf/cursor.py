@@ -56,7 +56,7 @@ class Cursor:
 
     def terms(self, at: int, count: int) -> tuple[list[Any], int]:
         """Read `count` terms, the content of a container; binaries and small integers, the bulk, without a call."""
-        self._enter(at, count)
+        self.enter(at, count)
         data, size, tags = self.data, self.size, self.tags
         values: list[Any] = []
         add = values.append
@@ -80,7 +80,8 @@ class Cursor:
         self.depth += 1
         return values, at
 
-    def _enter(self, at: int, count: int) -> None:
+    def enter(self, at: int, count: int) -> None:
+        """Check that a container of `count` values may be here, and go a level down."""
         if count > self.size - at:
             self.fail("the term is truncated", self.size)
         self.depth -= 1

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from bridge.codecs.etf.native import TERM_RULES, lower_native
-from bridge.codecs.etf.write import LOWERED, NATIVE, PORTABLE, NotWritable, write
-from bridge.codecs.plain import Place, lower
+from bridge.codecs.etf.write import LOWERED, NATIVE, PORTABLE, NotWritable, TooMuch, write
+from bridge.codecs.plain import MAX_ELEMENTS, Place, lower
 from bridge.errors import EncodeError
 
 Profile = Literal["portable", "native"]
@@ -28,13 +28,25 @@ def encode(value: Any, profile: Profile = "portable", *, field: str = "value") -
     Raises:
         EncodeError: A value that no term can hold: NaN, infinity, a lone surrogate, an unknown type.
     """
+    if profile not in {"portable", "native"}:
+        raise EncodeError("profile", profile, "'portable' or 'native'", "leave it out for 'portable'")
+    try:
+        return _encode(value, profile, field)
+    except TooMuch:
+        shown, mend = f"a {type(value).__name__}", "store it elsewhere and pass a reference"
+        raise EncodeError(field, shown, f"at most {MAX_ELEMENTS:,} values in all", mend) from None
+    except (NotWritable, RecursionError):
+        raise EncodeError(
+            field, f"a {type(value).__name__}", "less nesting than the stack has room for", "flatten it"
+        ) from None
+
+
+def _encode(value: Any, profile: Profile, field: str) -> bytes:
+    """Write what can be written as it is; else lower it first, which also finds the path for an error."""
     try:
         return write(value, PORTABLE if profile == "portable" else NATIVE)
     except NotWritable:
-        pass  # lowering it says why, or makes it writable
-    try:
-        if profile == "portable":
-            return write(lower(value, Place(field), TERM_RULES), PORTABLE)
-        return write(lower_native(value, Place(field), TERM_RULES), LOWERED)
-    except (NotWritable, RecursionError):
-        raise EncodeError(field, value, "less nesting than the stack has room for", "flatten it") from None
+        pass
+    if profile == "portable":
+        return write(lower(value, Place(field), TERM_RULES), PORTABLE)
+    return write(lower_native(value, Place(field), TERM_RULES), LOWERED)

@@ -9,7 +9,7 @@ from bridge.codecs.etf.cursor import Cursor
 from bridge.codecs.etf.native import identity
 from bridge.codecs.etf.structs import from_fields
 from bridge.codecs.etf.terms import Atom, PairMap
-from bridge.codecs.etf.write import NotWritable
+from bridge.codecs.etf.write import NotWritable, TooMuch
 from bridge.errors import EncodeError
 
 # A dict slows down to a crawl where many keys share a hash, as integers can be made to.
@@ -57,7 +57,7 @@ def _check_distinct(cursor: Cursor, at: int, keys: list[Any]) -> None:
     for key in keys:
         try:
             name = identity(key)
-        except (NotWritable, EncodeError):
+        except (NotWritable, TooMuch, EncodeError):
             cursor.fail("a map has a key that is too deep to compare", at)
         cursor.spend(len(name) // _BYTES_AS_ELEMENT, at)
         if name in known:

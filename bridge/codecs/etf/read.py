@@ -36,10 +36,14 @@ def read(data: bytes, at: int, limits: Limits, where: str = "") -> Any:
 
 def _binary(cursor: Cursor, at: int) -> tuple[str | bytes, int]:
     raw, end = cursor.slice(at + 4, _uint32(cursor.data, at)[0])
+    return _text_or_bytes(raw), end
+
+
+def _text_or_bytes(raw: bytes) -> str | bytes:
     try:
-        return raw.decode(), end
+        return raw.decode()
     except UnicodeDecodeError:
-        return raw, end
+        return raw
 
 
 def _small_integer(cursor: Cursor, at: int) -> tuple[int, int]:
@@ -90,10 +94,9 @@ def _bit_string(cursor: Cursor, at: int) -> tuple[BitString | str | bytes, int]:
     length, last = _uint32(cursor.data, at)[0], cursor.data[at + 4]
     if not length or not 1 <= last <= 8:
         cursor.fail(f"a bit string of {length} bytes can't have {last} bits in its last", at)
-    if last == 8:
-        raw, end = cursor.slice(at + 5, length)
-        return raw, end
     raw, end = cursor.slice(at + 5, length)
+    if last == 8:
+        return _text_or_bytes(raw), end
     unused = 8 - last
     return BitString(raw[:-1] + bytes((raw[-1] >> unused << unused,)), last), end
 
@@ -104,7 +107,8 @@ def _empty_list(_: Cursor, at: int) -> tuple[list[Any], int]:
 
 def _byte_list(cursor: Cursor, at: int) -> tuple[list[int], int]:
     raw, end = cursor.slice(at + 2, _uint16(cursor.data, at)[0])
-    cursor.spend(len(raw), at)
+    cursor.enter(at, len(raw))
+    cursor.depth += 1
     return list(raw), end
 
 

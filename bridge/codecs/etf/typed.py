@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime, time
 from functools import lru_cache
+from itertools import zip_longest
 from typing import Any, Final
 
 import msgspec
@@ -38,22 +39,30 @@ def convert(value: Any, annotation: Any) -> Any:
 
     Raises:
         DecodeError: It is something else; the message has the path.
+        TypeError: msgspec doesn't know the annotation.
     """
+    info = _info(annotation)
     try:
-        return msgspec.convert(_adapt(value, _info(annotation)), annotation)
+        return msgspec.convert(_adapt(value, info), annotation)
     except (msgspec.ValidationError, TypeError, RecursionError) as error:
         raise DecodeError(f"the term is not what was expected: {error}") from None
 
 
 def _info(annotation: Any) -> inspect.Type:
     try:
-        return _cached_info(annotation)
-    except TypeError:  # unhashable, as an Annotated with a dict in it
-        return inspect.type_info(annotation)
+        hash(annotation)
+    except TypeError:  # as an Annotated with a dict in it
+        return _inspect(annotation)
+    return _cached_info(annotation)
 
 
 @lru_cache(maxsize=512)
 def _cached_info(annotation: Any) -> inspect.Type:
+    return _inspect(annotation)
+
+
+def _inspect(annotation: Any) -> inspect.Type:
+    msgspec.msgpack.Decoder(annotation)  # refuses an annotation that msgspec can't convert to
     return inspect.type_info(annotation)
 
 
@@ -103,6 +112,8 @@ def _adapt_mapping(value: Struct | Mapping[Any, Any], info: inspect.Type) -> Any
     pairs = items.pairs if isinstance(items, PairMap) else items.items()
     if isinstance(info, _OBJECT):
         types = {getattr(field, "encode_name", field.name): field.type for field in info.fields}
+        if isinstance(info, inspect.StructType) and info.tag_field:
+            types[info.tag_field] = inspect.StrType()
         return {_text(key): _adapt(item, types.get(_text(key), _ANY)) for key, item in pairs}
     if isinstance(info, inspect.DictType):
         return {_adapt(key, info.key_type): _adapt(item, info.value_type) for key, item in pairs}
@@ -113,9 +124,20 @@ def _adapt_array(value: list[Any] | tuple[Any, ...] | frozenset[Any], info: insp
     items = list(value)
     if isinstance(info, _ARRAY):
         items = [_adapt(item, info.item_type) for item in items]
-    elif isinstance(info, inspect.TupleType) and len(items) == len(info.item_types):
-        items = [_adapt(item, kind) for item, kind in zip(items, info.item_types, strict=True)]
+    elif types := _item_types(info):
+        items = [_adapt(item, kind) for item, kind in zip_longest(items, types[: len(items)], fillvalue=_ANY)]
     return tuple(items) if isinstance(value, tuple) else items
+
+
+def _item_types(info: inspect.Type) -> list[inspect.Type]:
+    """Return the types of an array whose items differ: a tuple, a NamedTuple, an `array_like` Struct."""
+    if isinstance(info, inspect.TupleType):
+        return list(info.item_types)
+    if isinstance(info, inspect.NamedTupleType):
+        return [field.type for field in info.fields]
+    if isinstance(info, inspect.StructType) and info.array_like:
+        return [_ANY] * (info.tag is not None) + [field.type for field in info.fields]
+    return []
 
 
 def _adapt_scalar(value: Any, info: inspect.Type) -> Any:

@@ -49,6 +49,10 @@ class NotWritable(Exception):
     """The value holds what the table has no function for, or must not be written as it is."""
 
 
+class TooMuch(Exception):
+    """The value has more parts than may be written."""
+
+
 class _Output:
     """The pieces written so far, and how much more may come."""
 
@@ -62,7 +66,9 @@ class _Output:
 
     def enter(self, depth: int, size: int) -> None:
         self.budget -= size
-        if depth >= MAX_DEPTH or self.budget < 0:
+        if self.budget < 0:
+            raise TooMuch
+        if depth >= MAX_DEPTH:
             raise NotWritable
 
 
@@ -75,6 +81,7 @@ def write(value: Any, writers: Writers) -> bytes:
 
     Raises:
         NotWritable: Some part of it has no entry in `writers`, is not finite, or is too deep.
+        TooMuch: It has more parts than may be written.
     """
     output = _Output(writers)
     try:

@@ -1,19 +1,24 @@
 -- Acks every other outcome, a row each. A row that was cancelled while it ran stays cancelled and only gains the error.
+-- A row that has this outcome already is told of again, unchanged: the answer to the first write may have been lost.
 update {prefix}.oban_jobs as j
 set
   state = case when j.state = 'executing' then a.state::{prefix}.oban_job_state else j.state end,
-  errors = case when a.error is null then j.errors else j.errors || a.error::jsonb end,
+  errors = case
+    when a.error is null then j.errors
+    when j.state <> 'executing' and to_jsonb(j.errors) @> jsonb_build_array(a.error::jsonb) then j.errors
+    else j.errors || a.error::jsonb
+  end,
   meta = case
     when a.meta is null then j.meta
     when jsonb_typeof(j.meta) = 'object' then j.meta || a.meta::jsonb
     else a.meta::jsonb
   end,
   max_attempts = case
-    when a.state = 'scheduled' and j.state = 'executing' then least(j.max_attempts, 2147483646) + 1
+    when a.state = 'scheduled' and j.state = 'executing' then least(j.max_attempts, $9::integer - 1) + 1
     else j.max_attempts
   end,
   scheduled_at = case when j.state = 'executing' then coalesce(a.scheduled_at, j.scheduled_at) else j.scheduled_at end,
-  completed_at = case when a.state = 'completed' then a.at else j.completed_at end,
+  completed_at = case when a.state = 'completed' and j.state = 'executing' then a.at else j.completed_at end,
   cancelled_at = case when a.state = 'cancelled' then a.at else j.cancelled_at end,
   discarded_at = case when a.state = 'discarded' and j.state = 'executing' then a.at else j.discarded_at end
 from unnest(
@@ -22,5 +27,9 @@ from unnest(
 where j.id = a.id
   and j.attempt = a.attempt
   and j.attempted_by[2] = $1
-  and ((j.state = 'executing') is true or ((j.state = 'cancelled') is true and a.error is not null))
-returning j.id
+  and (
+    (j.state = 'executing') is true
+    or ((j.state = 'cancelled') is true and a.error is not null)
+    or ((j.state::text = a.state) is true and j.scheduled_at = coalesce(a.scheduled_at, j.scheduled_at))
+  )
+returning j.id, j.attempt

@@ -20,7 +20,7 @@ cancelled as (
 select
   id,
   case
-    when old_state = 'executing'
+    when old_state = 'executing' and {channel} is not null
     then pg_notify({channel}, jsonb_build_object('action', 'pkill', 'job_id', id)::text)
   end as announced
 from cancelled

@@ -1,12 +1,13 @@
 -- Acks plain completions of one attempt number. The guard keeps a late ack off a newer attempt and off another node's
--- row. It is written `(…) is true`, because `state = 'executing'` alone is planned on the state index where ANALYZE saw
--- no executing rows, and then walks dead entries.
+-- row. It is written `(…) is true`, because a plain test of the state is planned on the state index where ANALYZE saw
+-- no executing rows, and then walks dead entries. A row that this attempt completed before is told of again, unchanged:
+-- the answer to the first write may have been lost.
 update {prefix}.oban_jobs
 set
   state = 'completed',
-  completed_at = $4
+  completed_at = case when state = 'executing' then $4 else completed_at end
 where id = any($1::bigint[])
   and attempt = $2
   and attempted_by[2] = $3
-  and (state = 'executing') is true
-returning id
+  and (state in ('executing', 'completed')) is true
+returning id, attempt

@@ -1,0 +1,51 @@
+"""A BEAM that judges terms: `oracle.erl`, compiled once and driven over a pipe."""
+
+import shutil
+import struct
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any, Self
+
+from bridge.codecs import etf
+
+MISSING = "needs a BEAM: no `erl` and `erlc` on the PATH (Debian: apt-get install erlang-base)"
+ROOMY = etf.Limits(size=2**31, inflated=2**31, elements=2**31)
+
+_length = struct.Struct(">I")
+
+
+def is_missing() -> bool:
+    return shutil.which("erl") is None or shutil.which("erlc") is None
+
+
+class Beam:
+    """A running `oracle`; a context manager."""
+
+    def __enter__(self) -> Self:
+        self._folder = tempfile.TemporaryDirectory()
+        source = Path(__file__).with_name("oracle.erl")
+        subprocess.run(["erlc", "-Werror", "-o", self._folder.name, source], check=True)
+        self._process = subprocess.Popen(
+            ["erl", "-noinput", "-boot", "start_clean", "-pa", self._folder.name, "-s", "oracle", "main"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.stdin.close()
+        self._process.wait(timeout=10)
+        self._process.stdout.close()
+        self._folder.cleanup()
+
+    def ask(self, command: str, argument: Any) -> Any:
+        request = etf.encode((etf.Atom(command), argument), "native")
+        self._process.stdin.write(_length.pack(len(request)) + request)
+        self._process.stdin.flush()
+        (size,) = _length.unpack(self._process.stdout.read(4))
+        return etf.decode(self._process.stdout.read(size), limits=ROOMY)
+
+    def ask_bytes(self, command: str, argument: Any) -> list[Any]:
+        """As `ask`, for an answer of binaries, which stay `bytes`."""
+        return [item.encode() if type(item) is str else item for item in self.ask(command, argument)]

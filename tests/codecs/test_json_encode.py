@@ -1,0 +1,255 @@
+"""What becomes of Python values in `args` and `meta`."""
+
+import dataclasses
+import enum
+import uuid
+from collections import OrderedDict
+from datetime import UTC, date, datetime, time, timedelta, timezone
+from decimal import Decimal
+from types import MappingProxyType
+from typing import Any, NamedTuple, TypedDict
+from zoneinfo import ZoneInfo
+
+import codec_terms as terms
+import msgspec
+import pytest
+from hypothesis import given
+
+from bridge.codecs import json
+from bridge.codecs.etf import Atom, ImproperList, Pid, Struct
+from bridge.errors import EncodeError
+
+
+class Color(enum.Enum):
+    RED = "red"
+
+
+class Level(enum.IntEnum):
+    HIGH = 3
+
+
+class Mode(enum.StrEnum):
+    FAST = "fast"
+
+
+class OldMode(str, enum.Enum):  # noqa: UP042 - the form from before StrEnum
+    FAST = "fast"
+
+
+class Badge(msgspec.Struct):
+    id: int
+    name: str = "Ada"
+    photo: bytes | None = None
+    note: str | msgspec.UnsetType = msgspec.UNSET
+
+
+class Renamed(msgspec.Struct, rename="camel", tag="renamed", tag_field="kind"):
+    badge_id: int
+
+
+class Sparse(msgspec.Struct, omit_defaults=True):
+    id: int
+    tags: list[str] = msgspec.field(default_factory=list)
+    level: int = 1
+
+
+class Pair(msgspec.Struct, array_like=True):
+    left: int
+    right: Any
+
+
+@dataclasses.dataclass
+class Card:
+    owner: Badge | int
+    seals: list[bytes]
+    anything: Any = None
+
+
+class Args(TypedDict):
+    id: int
+
+
+class Point(NamedTuple):
+    x: int
+    y: int
+
+
+class Text(str):
+    def __str__(self) -> str:
+        return "not this"
+
+
+class Number(int):
+    pass
+
+
+UUID = uuid.UUID("12345678-1234-5678-1234-567812345678")
+BERLIN = ZoneInfo("Europe/Berlin")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ({}, "{}"),
+        ({"a": [1, -2.5, None, True, "é✓😀"]}, '{"a":[1,-2.5,null,true,"é✓😀"]}'),
+        ({"a": (1, (2,))}, '{"a":[1,[2]]}'),
+        ({"a": Point(1, 2)}, '{"a":[1,2]}'),
+        (Args(id=1), '{"id":1}'),
+        (OrderedDict(b=1, a=2), '{"b":1,"a":2}'),
+        (MappingProxyType({"a": MappingProxyType({})}), '{"a":{}}'),
+        ({1: 2, "a": 3, Color.RED: 5, Level.HIGH: 6, Mode.FAST: 7}, '{"1":2,"a":3,"red":5,"3":6,"fast":7}'),
+        ({UUID: 1}, '{"12345678-1234-5678-1234-567812345678":1}'),
+        ({"a": [Color.RED, Level.HIGH, Mode.FAST, OldMode.FAST]}, '{"a":["red",3,"fast","fast"]}'),
+        ({"a": [Text("text"), Number(7), Atom("ok")]}, '{"a":["text",7,"ok"]}'),
+        ({"a": UUID}, '{"a":"12345678-1234-5678-1234-567812345678"}'),
+        ({"a": [Decimal("1.10"), Decimal("1E+2"), Decimal("-0")]}, '{"a":["1.10","1E+2","-0"]}'),
+        ({"a": datetime(2026, 1, 2, 3, 4, 5, 678901, UTC)}, '{"a":"2026-01-02T03:04:05.678901Z"}'),
+        ({"a": datetime(2026, 7, 1, 12, tzinfo=BERLIN)}, '{"a":"2026-07-01T10:00:00Z"}'),
+        ({"a": datetime(2026, 1, 2, tzinfo=timezone(timedelta(hours=-5)))}, '{"a":"2026-01-02T05:00:00Z"}'),
+        ({"a": datetime(2026, 1, 2, 3, 4, 5)}, '{"a":"2026-01-02T03:04:05"}'),  # noqa: DTZ001 - a naive one
+        ({"a": [date(2026, 1, 2), time(3, 4, 5)]}, '{"a":["2026-01-02","03:04:05"]}'),
+        ({"a": time(3, 4, 5, 1)}, '{"a":"03:04:05.000001"}'),
+        ({"a": 2**70}, '{"a":1180591620717411303424}'),
+        ({"a": "\\u0000", "b": "null", "c": 1.5}, '{"a":"\\\\u0000","b":"null","c":1.5}'),
+        (Badge(1), '{"id":1,"name":"Ada","photo":null}'),
+        (Badge(1, photo=b"\x00\xff", note="n"), '{"id":1,"name":"Ada","photo":"AP8=","note":"n"}'),
+        (Renamed(7), '{"kind":"renamed","badgeId":7}'),
+        (Sparse(1), '{"id":1}'),
+        (Sparse(1, ["a"], 2), '{"id":1,"tags":["a"],"level":2}'),
+        ({"pair": Pair(1, Pair(2, None))}, '{"pair":[1,[2,null]]}'),
+        (Card(1, [b"x", bytearray(b"y")]), '{"owner":1,"seals":["eA==","eQ=="],"anything":null}'),
+        (Card(Badge(1), []), '{"owner":{"id":1,"name":"Ada","photo":null},"seals":[],"anything":null}'),
+    ],
+)  # fmt: skip
+def test_values_become_what_an_elixir_person_expects(value: Any, text: str) -> None:
+    assert json.encode_object(value) == text
+
+
+@pytest.mark.parametrize(
+    ("duration", "text"),
+    [
+        (timedelta(0), "PT0S"),
+        (timedelta(days=1, hours=2), "P1DT2H"),
+        (timedelta(minutes=90), "PT1H30M"),
+        (timedelta(seconds=1, microseconds=500_000), "PT1.5S"),
+        (timedelta(microseconds=-1), "-PT0.000001S"),
+        (timedelta(weeks=2), "P14D"),
+        (timedelta.max, "P999999999DT23H59M59.999999S"),
+    ],
+)
+def test_durations_use_only_parts_that_both_languages_read(duration: timedelta, text: str) -> None:
+    assert json.encode(duration) == f'"{text}"'
+    assert msgspec.convert(text, timedelta) == duration
+
+
+def test_integers_go_in_up_to_the_131072_digits_of_numeric() -> None:
+    assert json.encode_object({"a": 10**5000}) == '{"a":1' + "0" * 5000 + "}"
+    assert json.encode([-(10**131_071), {"b": date.min}]) == "[-1" + "0" * 131_071 + ',{"b":"0001-01-01"}]'
+    with pytest.raises(EncodeError, match="at most 435,411 bits"):
+        json.encode_object({"a": 10**131_072})
+
+
+def cycle() -> dict[str, Any]:
+    value: dict[str, Any] = {}
+    value["again"] = value
+    return value
+
+
+def nested(levels: int) -> Any:
+    value: Any = 1
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize(
+    ("value", "path", "expected"),
+    [
+        ({"a": float("nan")}, "args.a", "a finite number"),
+        ({"a": [1, None, float("-inf")]}, "args.a[2]", "a finite number"),
+        ({"a": Decimal("NaN")}, "args.a", "a finite number"),
+        ({"a": "x\0y"}, "args.a", "text without U+0000"),
+        ({"a": {"x\0y": 1}}, "args.a['x\\x00y']", "text without U+0000"),
+        ({"a": "\ud800"}, "args.a", "text without lone surrogates"),
+        ({"\udfff": 1}, "args['\\udfff']", "text without lone surrogates"),
+        ({"a": b"bytes"}, "args.a", "text or another JSON type"),
+        (Card(Badge(1), [], {"b": b"x"}), "args.anything.b", "text or another JSON type"),
+        ({"a": {1, 2}}, "args.a", "a list"),
+        ({"a": frozenset()}, "args.a", "a list"),
+        ({"a": range(3)}, "args.a", "a value of a JSON type"),
+        ({"a": object}, "args.a", "a value of a JSON type"),
+        ({"a": 1j}, "args.a", "a value of a JSON type"),
+        ({"a": Badge}, "args.a", "a value of a JSON type"),
+        ({"a": Card}, "args.a", "a value of a JSON type"),
+        ({"a": msgspec.UNSET}, "args.a", "a value of a JSON type"),
+        ({"a": msgspec.Raw(b"1")}, "args.a", "a value of a JSON type"),
+        ({"a": (item for item in ())}, "args.a", "a value of a JSON type"),
+        ({"a": Struct("Exp", {})}, "args.a", "data that any reader understands"),
+        ({"a": Pid(b"")}, "args.a", "data that any reader understands"),
+        ({"a": ImproperList((1,), 2)}, "args.a", "data that any reader understands"),
+        ({True: 1}, "args[True]", "a key that is text"),
+        ({None: 1}, "args[None]", "a key that is text"),
+        ({1.5: 1}, "args[1.5]", "a key that is text"),
+        ({b"a": 1}, "args[b'a']", "a key that is text"),
+        ({(): 1}, "args[()]", "a key that is text"),
+        ({1: "a", "1": "b"}, "args['1']", "each key once"),
+        ({"a": time(1, tzinfo=UTC)}, "args.a", "a time of day without a zone"),
+        ({"a": datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=2)))}, "args.a", "a moment within"),
+        ([1], "args", "an object"),
+        ("text", "args", "an object"),
+        (None, "args", "an object"),
+        (Pair(1, 2), "args", "an object"),
+    ],
+)
+def test_what_jsonb_or_the_beam_cannot_hold_is_refused_with_its_path(value: Any, path: str, expected: str) -> None:
+    with pytest.raises(EncodeError) as caught:
+        json.encode_object(value)
+    assert caught.value.field == path
+    assert caught.value.expected.startswith(expected)
+    assert caught.value.mend
+    assert isinstance(caught.value, ValueError)
+
+
+def test_nesting_is_followed_to_256_levels_and_no_further() -> None:
+    assert json.encode(nested(256)) == "[" * 256 + "1" + "]" * 256
+    assert json.encode([*nested(255), date(2026, 1, 1)]).endswith('"2026-01-01"]')
+    for value in (nested(257), nested(100_000), [nested(256), None], [nested(256), date(2026, 1, 1)], cycle()):
+        with pytest.raises(EncodeError, match="256 levels"):
+            json.encode(value)
+
+
+def test_many_brackets_side_by_side_are_no_nesting() -> None:
+    wide = {"a": [[]] * 1_000, "b": "[" * 1_000}
+    assert json.decode(json.encode_object(wide)) == wide
+
+
+def test_a_document_beyond_the_limit_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(json, "MAX_BYTES", 1_000)  # jsonb's own takes a gigabyte to reach
+    assert json.encode_object({"a": "x" * 990})
+    with pytest.raises(EncodeError, match="expected at most 1,000, got '1,001 bytes'"):
+        json.encode_object({"a": "x" * 993})
+
+
+def test_a_field_name_leads_the_path() -> None:
+    with pytest.raises(EncodeError, match=r"^meta\.a: expected"):
+        json.encode_object({"a": float("nan")}, "meta")
+
+
+def test_the_path_to_a_deep_error_stays_readable() -> None:
+    value = [nested(200), float("nan")]
+    for _ in range(200):
+        value = [value]
+    with pytest.raises(EncodeError) as caught:
+        json.encode(value)
+    assert len(str(caught.value)) < 300
+
+
+@given(terms.json_values)
+def test_plain_data_comes_back_as_it_was(value: Any) -> None:
+    assert json.decode(json.encode(value)) == value
+
+
+@given(terms.json_values)
+def test_the_careful_way_writes_what_the_fast_one_does(value: Any) -> None:
+    # A date makes the whole document take the careful way.
+    assert json.encode([value, date(2026, 1, 1)]) == f'[{json.encode(value)},"2026-01-01"]'

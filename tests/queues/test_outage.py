@@ -1,0 +1,366 @@
+"""The database goes away in every way there is: the queue goes on, and nothing is lost or done twice."""
+
+import asyncio
+import logging
+import socket
+import time
+from contextlib import asynccontextmanager, suppress
+
+import asyncpg
+import pytest
+
+from bridge import Oban, Record, Snooze
+from bridge.engine.schema import install
+from bridge.postgres import temporary_server
+from bridge.pubsub import Status
+
+from .rig import PATIENCE, connected, insert_row, row_of, states, until
+from .wire import wire_to
+
+#: A server comes back within this, plus the longest delay between two attempts.
+RETURN = 20
+
+
+def a_free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture(scope="module")
+def own_server():
+    """A server that only the tests here use; on TCP, so that it has the same address after a restart."""
+    with temporary_server(port=a_free_port(), settings={"max_connections": "25"}) as server:
+        yield server
+
+
+@pytest.fixture
+async def own(own_server):
+    """The server and the DSN of a fresh database with Oban's tables on it."""
+    await asyncio.to_thread(own_server.start)
+    dsn = own_server.url(tcp=True)
+    conn = await asyncpg.connect(dsn)
+    await install(conn, "public")
+    yield own_server, dsn
+    await asyncio.to_thread(own_server.start)
+    async with reconnected(dsn) as conn:
+        await conn.execute("drop table oban_jobs, oban_peers; drop type oban_job_state")
+
+
+@asynccontextmanager
+async def reconnected(dsn):
+    conn = await asyncpg.connect(dsn)
+    try:
+        yield conn
+    finally:
+        await conn.close()
+
+
+@asynccontextmanager
+async def node(dsn, registry, **options):
+    async with Oban(dsn=dsn, registry=registry, **{"queues": {"default": 20}, "shutdown_grace_period": 2, **options}) as oban:
+        yield oban
+
+
+def lines(caplog):
+    """What was logged as a warning or worse."""
+    return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+@pytest.mark.parametrize("mode", ["fast", "immediate"])
+async def test_jobs_that_end_while_the_server_is_away_are_written_later(own, registry, worker, ends, gate, caplog, mode):
+    server, dsn = own
+    cls = worker(gate)
+
+    async def fail(job):
+        await gate(job)
+        raise ValueError("while the database was away")
+
+    failing = worker(fail, "Failing")
+    async with node(dsn, registry) as oban:
+        jobs = await oban.enqueue_many([*(cls.new() for _ in range(10)), failing.new(), failing.new()])
+        await gate.entered(12)
+        await connected(oban)
+        await asyncio.to_thread(server.stop, mode)
+        gate.open()
+        async with asyncio.timeout(PATIENCE):
+            await oban.notifier.wait_for(Status.DISCONNECTED)
+        # All have ended, none is written: nobody was told.
+        await until(lambda: asyncio.sleep(0, oban.check_queue("default").running == ()))
+        assert ends == []
+        await asyncio.to_thread(server.start)
+        await ends.first(12, patience=RETURN)
+        assert set(gate.runs.values()) == {1}
+        await ends.of(await oban.enqueue(cls.new()))
+        async with asyncio.timeout(RETURN):
+            await oban.notifier.wait_for(Status.CONNECTED)
+    async with reconnected(dsn) as conn:
+        assert await states(conn) == {"completed": 11, "retryable": 2}
+        assert "while the database was away" in (await row_of(conn, jobs[-1]))["errors"][0]["error"]
+        assert [len((await row_of(conn, job))["errors"]) for job in jobs] == [0] * 10 + [1, 1]
+    assert all(event.recorded for _, event in ends)
+    assert 1 <= len(lines(caplog)) <= 12
+
+
+async def test_a_node_starts_to_work_when_its_server_comes_back(own, registry, worker, ends):
+    server, dsn = own
+    cls = worker(lambda _job: None)
+    async with node(dsn, registry) as oban:
+        await asyncio.to_thread(server.stop, "immediate")
+        with pytest.raises((OSError, asyncpg.PostgresError, asyncpg.InterfaceError)):
+            await oban.enqueue(cls.new())
+        await asyncio.to_thread(server.start)
+        job = await oban.enqueue(cls.new())
+        await ends.first(1, patience=RETURN)
+        assert ends[0][1].job.id == job.id
+
+
+async def test_a_node_stops_while_its_server_is_away(own, registry, worker, gate, caplog):
+    server, dsn = own
+    cls = worker(gate)
+    async with node(dsn, registry, shutdown_grace_period=0.2) as oban:
+        done = await oban.enqueue(cls.new())
+        await gate.entered(1)
+        await asyncio.to_thread(server.stop, "immediate")
+        gate.open()
+        await until(lambda: asyncio.sleep(0, oban.check_queue("default").running == ()))
+        begun = time.monotonic()
+        await oban.stop()
+        assert time.monotonic() - begun < 6
+    assert f"stopped before the outcomes of jobs [{done.id}] were written" in caplog.text
+    await asyncio.to_thread(server.start)
+    async with reconnected(dsn) as conn:
+        assert (await row_of(conn, done))["state"] == "executing"
+
+
+async def test_every_connection_is_ended_again_and_again(installed, start, worker, ends, conn, caplog):
+    runs = {}
+
+    async def process(job):
+        await asyncio.sleep(0.002)
+        runs[job.id] = runs.get(job.id, 0) + 1
+
+    cls = worker(process)
+    client = await start(name="Client")
+    await client.enqueue_many(cls.new() for _ in range(3_000))
+    await start(queues={"default": {"limit": 20, "dispatch_cooldown": 0.001}})
+    for nth in range(1, 11):
+        await until(lambda nth=nth: asyncio.sleep(0, len(runs) >= nth * 150), patience=RETURN)
+        await conn.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity "
+            "where datname = current_database() and pid <> pg_backend_pid()"
+        )
+    await until(lambda: asyncio.sleep(0, len(runs) == 3_000), patience=60)
+    await ends.first(3_000, patience=RETURN)
+    assert await states(conn) == {"completed": 3_000}
+    assert set(runs.values()) == {1}
+    assert all(event.recorded for _, event in ends)
+    assert len(lines(caplog)) <= 60
+
+
+async def test_no_connection_is_left_for_a_while(own, registry, worker, ends, gate, caplog):
+    _, dsn = own
+    cls = worker(gate)
+    hogs = []
+    async with reconnected(dsn) as conn, node(dsn, registry) as oban:
+        await oban.enqueue_many(cls.new() for _ in range(5))
+        await gate.entered(5)
+        await connected(oban)
+        await fill(conn, dsn, hogs)
+        gate.open()
+        await until(lambda: asyncio.sleep(0, "outcomes wait for the database" in caplog.text), patience=RETURN)
+        assert ends == []
+        for hog in hogs:
+            await hog.close()
+        await ends.first(5, patience=RETURN)
+        await ends.of(await oban.enqueue(cls.new()))
+    assert set(gate.runs.values()) == {1}
+    assert len(lines(caplog)) <= 12
+
+
+async def fill(conn, dsn, hogs):
+    """Take every connection that the server gives, until the node has none."""
+    others = "backend_type = 'client backend' and pid <> pg_backend_pid() and pid <> all($1::integer[])"
+    while True:
+        mine = [hog.get_server_pid() for hog in hogs]
+        if hogs and not await conn.fetchval(f"select count(*) from pg_stat_activity where {others}", mine):
+            return
+        await conn.execute(f"select pg_terminate_backend(pid) from pg_stat_activity where {others}", mine)
+        with suppress(asyncpg.TooManyConnectionsError):
+            while True:
+                hogs.append(await asyncpg.connect(dsn))
+
+
+async def test_jobs_of_a_fetch_whose_answer_was_lost_are_run(installed, start, worker, ends, conn, registry):
+    seen = []
+
+    async def process(job):
+        seen.append((job.id, job.attempt))
+
+    cls = worker(process)
+    async with wire_to(installed) as wire, node(wire.dsn, registry, queues={"default": {"limit": 3, "paused": True}}) as oban:
+        jobs = await oban.enqueue_many(cls.new({"part": "lost-on-the-way"}) for _ in range(5))
+        wire.lose_answer(b"lost-on-the-way")
+        await oban.resume_queue("default", local_only=True)
+        await wire.lost.wait()
+        assert await states(conn) == {"executing": 3, "available": 2}
+        await ends.first(5)
+    assert sorted(seen) == [(job.id, 1) for job in jobs]
+    assert await states(conn) == {"completed": 5}
+
+
+async def test_a_stop_hands_back_what_a_fetch_claimed_whose_answer_was_lost(installed, worker, conn, registry):
+    cls = worker(lambda _job: None)
+    options = {"queues": {"default": {"limit": 3, "paused": True}}}
+    async with wire_to(installed) as wire, node(wire.dsn, registry, **options) as oban:
+        await oban.enqueue_many(cls.new({"part": "lost-on-the-way"}) for _ in range(5))
+        wire.lose_answer(b"lost-on-the-way")
+        await oban.resume_queue("default", local_only=True)
+        await wire.lost.wait()
+        await oban.stop()
+    assert set(await states(conn)) <= {"available", "completed"}
+
+
+@pytest.mark.parametrize(
+    ("result", "state", "max_attempts"),
+    [(Record("lost-on-the-way"), "completed", 20), (Snooze(60, meta={"x": "lost-on-the-way"}), "scheduled", 21)],
+)
+async def test_an_outcome_whose_answer_was_lost_is_written_once_and_told_as_written(
+    installed, worker, ends, conn, registry, caplog, result, state, max_attempts
+):
+    async def process(_job):
+        return result
+
+    cls = worker(process)
+    marker = b"lost-on-the-way"
+    if isinstance(result, Record):
+        from bridge.codecs.recorded import encode_recorded
+
+        marker = encode_recorded(result.value).encode()
+    async with wire_to(installed) as wire, node(wire.dsn, registry) as oban:
+        wire.lose_answer(marker)
+        job = await oban.enqueue(cls.new())
+        event = await ends.of(job)
+        assert wire.lost.is_set()
+    assert event.recorded
+    row = await row_of(conn, job)
+    assert (row["state"], row["max_attempts"], row["attempt"]) == (state, max_attempts, 1)
+    assert "changed by somebody else" not in caplog.text
+
+
+async def test_an_error_whose_answer_was_lost_is_recorded_once(installed, worker, ends, conn, registry):
+    async def process(_job):
+        raise ValueError("lost-on-the-way")
+
+    cls = worker(process)
+    async with wire_to(installed) as wire, node(wire.dsn, registry) as oban:
+        wire.lose_answer(b"lost-on-the-way")
+        job = await oban.enqueue(cls.new())
+        event = await ends.of(job)
+        assert wire.lost.is_set()
+    assert event.recorded
+    assert len((await row_of(conn, job))["errors"]) == 1
+
+
+async def test_a_network_that_swallows_everything_holds_up_no_stop_for_long(installed, worker, gate, registry, caplog):
+    cls = worker(gate)
+    async with wire_to(installed) as wire:
+        oban = Oban(dsn=wire.dsn, registry=registry, queues={"default": 5}, shutdown_grace_period=0.2)
+        await oban.start()
+        await oban.enqueue(cls.new())
+        await gate.entered(1)
+        await connected(oban)
+        wire.freeze()
+        gate.open()
+        await until(lambda: asyncio.sleep(0, oban.check_queue("default").running == ()))
+        begun = time.monotonic()
+        await oban.stop()
+        # A second or two for each of the parts that wait for an answer.
+        assert time.monotonic() - begun < 15
+
+
+async def test_a_right_that_is_missing_for_a_while_costs_no_outcome(installed, worker, ends, conn, gate, registry, caplog):
+    await conn.execute("drop owned by visitor; drop role visitor" if await has_role(conn) else "select 1")
+    await conn.execute("create role visitor login; grant all on oban_jobs, oban_peers to visitor")
+    await conn.execute("grant all on sequence oban_jobs_id_seq to visitor")
+    try:
+        cls = worker(gate)
+        async with node(installed.replace("postgres@", "visitor@"), registry) as oban:
+            jobs = await oban.enqueue_many(cls.new() for _ in range(3))
+            await gate.entered(3)
+            await conn.execute("revoke update on oban_jobs from visitor")
+            gate.open()
+            await until(lambda: asyncio.sleep(0, "outcomes wait for the database" in caplog.text))
+            await conn.execute("grant update on oban_jobs to visitor")
+            await ends.first(3)
+        assert [(await row_of(conn, job))["state"] for job in jobs] == ["completed"] * 3
+    finally:
+        await conn.execute("drop owned by visitor; drop role visitor")
+
+
+async def has_role(conn):
+    return await conn.fetchval("select exists (select from pg_roles where rolname = 'visitor')")
+
+
+async def test_an_outcome_that_the_database_refuses_is_told_and_holds_up_no_other(
+    installed, start, worker, ends, conn, caplog, gate
+):
+    await conn.execute("alter table oban_jobs add constraint no_beer check (not (meta ? 'beer'))")
+
+    async def process(job):
+        await gate(job)
+        return Snooze(60, meta={"beer": 1}) if job.args["beer"] else None
+
+    cls = worker(process)
+    oban = await start(queues={"default": 20})
+    jobs = await oban.enqueue_many(cls.new({"beer": nth == 5}) for nth in range(10))
+    await gate.entered(10)
+    gate.open()
+    await ends.first(10)
+    found = [(await row_of(conn, job)) for job in jobs]
+    assert [row["state"] for row in found] == ["completed"] * 5 + ["discarded"] + ["completed"] * 4
+    assert "the database refused the outcome" in found[5]["errors"][0]["error"]
+    assert "no_beer" in found[5]["errors"][0]["error"]
+    event = await ends.of(jobs[5])
+    assert (event.state, event.recorded) == ("discarded", True)
+    await ends.of(await oban.enqueue(cls.new({"beer": False})))
+
+
+async def test_a_row_that_refuses_every_outcome_is_given_up_and_the_queue_goes_on(start, worker, ends, conn, caplog, gate):
+    cls = worker(gate)
+    oban = await start(queues={"default": 5})
+    stuck, free = await oban.enqueue_many([cls.new(), cls.new()])
+    await gate.entered(2)
+    await conn.execute(f"alter table oban_jobs add constraint stuck check (id <> {stuck.id} or state = 'executing')")
+    gate.open()
+    assert (await ends.of(free)).recorded
+    assert (await ends.of(stuck)).recorded is False
+    assert (await row_of(conn, stuck))["state"] == "executing"
+    assert f"the database refused the outcome of job {stuck.id}" in caplog.text
+
+
+async def test_a_pkill_that_was_sent_while_nobody_listened_is_made_up_for(installed, worker, ends, conn, gate, registry):
+    cls = worker(gate)
+    async with wire_to(installed) as wire, node(wire.dsn, registry) as oban:
+        job = await oban.enqueue(cls.new())
+        await gate.entered(1)
+        await connected(oban)
+        await wire.cut()
+        # What an Elixir node does; its pkill reaches nobody.
+        await conn.execute("update oban_jobs set state = 'cancelled', cancelled_at = timezone('UTC', now())")
+        await wire.open()
+        await ends.first(1, patience=RETURN)
+        assert ends[0][1].state == "cancelled"
+    assert (await row_of(conn, job))["state"] == "cancelled"
+
+
+async def test_jobs_that_came_while_nobody_listened_are_run(installed, worker, ends, conn, registry):
+    worker(lambda _job: None)
+    async with wire_to(installed) as wire, node(wire.dsn, registry, stager={"interval": 600}) as oban:
+        await connected(oban)
+        await wire.cut()
+        await insert_row(conn)
+        await wire.open()
+        await ends.first(1, patience=RETURN)
+
+

@@ -1,0 +1,273 @@
+"""A queue that stops lets its jobs end, hands back what can't, and leaves no row behind."""
+
+import asyncio
+import threading
+import time
+
+import pytest
+
+from bridge import Snooze
+from bridge.pubsub import signals
+
+from .rig import PATIENCE, connected, events_of, row_of, states, until
+
+GRACE = {"shutdown_grace_period": 0.05}
+
+
+@pytest.fixture
+def shutdowns():
+    with events_of("oban.queue.shutdown") as found:
+        yield found
+
+
+async def nothing(_job):
+    return None
+
+
+async def test_jobs_that_run_get_the_grace_period(start, worker, ends, conn, gate, shutdowns):
+    cls = worker(gate)
+    oban = await start(queues={"default": 5}, shutdown_grace_period=PATIENCE)
+    jobs = await oban.enqueue_many(cls.new() for _ in range(3))
+    await gate.entered(3)
+    stopping = asyncio.create_task(oban.stop())
+    await until(lambda: asyncio.sleep(0, oban.check_queue("default") is None))
+    gate.open()
+    await stopping
+    assert [(await row_of(conn, job))["state"] for job in jobs] == ["completed"] * 3
+    assert len(ends) == 3
+    [(_, event)] = shutdowns
+    assert (event.queue, event.orphaned) == ("default", ())
+    assert 0 < event.elapsed < PATIENCE * 1e9
+
+
+async def test_a_stopping_queue_starts_nothing_more(start, worker, conn, gate):
+    cls = worker(gate)
+    oban = await start(queues={"default": 1}, shutdown_grace_period=PATIENCE)
+    await oban.enqueue_many(cls.new() for _ in range(3))
+    await gate.entered(1)
+    stopping = asyncio.create_task(oban.stop())
+    await until(lambda: asyncio.sleep(0, oban.check_queue("default") is None))
+    gate.open()
+    await stopping
+    assert gate.total == 1
+    assert await states(conn) == {"completed": 1, "available": 2}
+
+
+async def test_after_the_grace_period_a_job_is_handed_back(start, worker, conn, gate, shutdowns, ends):
+    cls = worker(gate)
+    oban = await start(queues={"default": 5}, **GRACE)
+    job = await oban.enqueue(cls.new())
+    last = await oban.enqueue(cls.new(max_attempts=1))
+    await gate.entered(2)
+    begun = time.monotonic()
+    await oban.stop()
+    assert time.monotonic() - begun < 2
+    row = await row_of(conn, job)
+    assert (row["state"], row["attempt"], row["errors"]) == ("available", 1, [])
+    row = await row_of(conn, last)
+    assert (row["state"], row["discarded_at"] is not None) == ("discarded", True)
+    assert shutdowns[0][1].orphaned == ()
+    assert ends == []
+
+
+async def test_a_job_that_was_handed_back_runs_on_another_node(start, worker, ends, gate):
+    cls = worker(gate)
+    first = await start(name="First", queues={"default": 1}, **GRACE)
+    job = await first.enqueue(cls.new())
+    await gate.entered(1)
+    other = await start(name="Other", queues={"default": 1}, stager={"interval": 600})
+    await connected(other)
+    await first.stop()
+    await gate.entered(2)
+    gate.open()
+    event = await ends.of(job)
+    assert (event.state, event.job.attempt) == ("completed", 2)
+
+
+async def test_clean_up_of_a_job_that_is_handed_back_is_awaited(start, worker, conn, gate):
+    cleaned = asyncio.Event()
+
+    async def process(job):
+        try:
+            await gate(job)
+        finally:
+            await asyncio.sleep(0.05)
+            cleaned.set()
+
+    oban = await start(queues={"default": 1}, **GRACE)
+    job = await oban.enqueue(worker(process).new())
+    await gate.entered(1)
+    await oban.stop()
+    assert cleaned.is_set()
+    assert (await row_of(conn, job))["state"] == "available"
+
+
+@pytest.mark.parametrize(("result", "state"), [(None, "completed"), (Snooze(60), "scheduled")])
+async def test_the_outcome_of_a_job_that_ends_while_it_is_stopped_is_written(
+    start, worker, conn, gate, ends, result, state
+):
+    async def process(job):
+        try:
+            await gate(job)
+        except asyncio.CancelledError:
+            return result
+
+    oban = await start(queues={"default": 1}, **GRACE)
+    job = await oban.enqueue(worker(process).new())
+    await gate.entered(1)
+    await oban.stop()
+    assert (await row_of(conn, job))["state"] == state
+    assert (await ends.of(job)).recorded
+
+
+async def test_a_job_that_can_not_be_ended_is_an_orphan(start, worker, conn, shutdowns):
+    free, started, loose = threading.Event(), threading.Semaphore(0), asyncio.Event()
+    seen = []
+
+    def in_thread(job):
+        started.release()
+        free.wait(PATIENCE)
+        seen.append(job.cancelled())
+
+    async def stubborn(_job):
+        started.release()
+        while not loose.is_set():
+            try:
+                await loose.wait()
+            except asyncio.CancelledError:
+                continue
+
+    oban = await start(queues={"default": 5}, **GRACE)
+    jobs = [
+        await oban.enqueue(worker(in_thread, "Thread").new()),
+        await oban.enqueue(worker(stubborn, "Stubborn").new()),
+    ]
+    for _ in jobs:
+        assert await asyncio.to_thread(started.acquire, timeout=PATIENCE)
+    begun = time.monotonic()
+    await oban.stop()
+    assert time.monotonic() - begun < 4
+    [(_, event)] = shutdowns
+    assert sorted(event.orphaned) == [job.id for job in jobs]
+    assert [(await row_of(conn, job))["state"] for job in jobs] == ["executing"] * 2
+    free.set()
+    loose.set()
+    assert await until(lambda: asyncio.sleep(0, seen)) == [True]
+
+
+async def test_no_grace_at_all_still_hands_back(start, worker, conn, gate):
+    cls = worker(gate)
+    oban = await start(queues={"default": 5}, shutdown_grace_period=0)
+    await oban.enqueue_many(cls.new() for _ in range(20))
+    await gate.entered(5)
+    await oban.stop()
+    assert await states(conn) == {"available": 20}
+
+
+async def test_a_long_cool_down_holds_up_no_stop(start, worker, ends):
+    cls = worker(nothing)
+    oban = await start(queues={"default": {"limit": 5, "dispatch_cooldown": 3600}}, shutdown_grace_period=60)
+    await ends.of(await oban.enqueue(cls.new()))
+    async with asyncio.timeout(5):
+        await oban.stop()
+
+
+async def test_thirty_restarts_under_load_lose_and_repeat_nothing(start, worker, conn):
+    runs = {}
+
+    async def process(job):
+        await asyncio.sleep(0.0005)
+        runs[job.id] = runs.get(job.id, 0) + 1
+
+    cls = worker(process)
+    client = await start(name="Client")
+    await client.enqueue_many(cls.new() for _ in range(2_000))
+    for nth in range(30):
+        oban = await start(queues={"default": {"limit": 10, "dispatch_cooldown": 0.001}}, shutdown_grace_period=PATIENCE)
+        # A different moment each time: before, in and after the first fetch, and in the midst of it all.
+        for _ in range(nth * 3):
+            await asyncio.sleep(0)
+        await oban.stop()
+        assert "executing" not in await states(conn)
+    oban = await start(queues={"default": 50})
+    await until(lambda: asyncio.sleep(0, len(runs) == 2_000))
+    await oban.stop()
+    assert await states(conn) == {"completed": 2_000}
+    assert set(runs.values()) == {1}
+
+
+async def test_thirty_restarts_without_grace_leave_nothing_executing(start, worker, conn):
+    async def process(_job):
+        await asyncio.sleep(0.002)
+
+    cls = worker(process)
+    client = await start(name="Client")
+    await client.enqueue_many(cls.new(max_attempts=100) for _ in range(2_000))
+    for nth in range(30):
+        oban = await start(queues={"default": {"limit": 100, "dispatch_cooldown": 0.001}}, shutdown_grace_period=0)
+        for _ in range(nth * 3):
+            await asyncio.sleep(0)
+        await oban.stop()
+        assert set(await states(conn)) <= {"available", "completed"}
+
+
+async def test_one_queue_stops_and_the_others_go_on(start, worker, ends, gate, shutdowns):
+    cls = worker(gate)
+    oban = await start(queues={"one": 1, "other": 1}, shutdown_grace_period=PATIENCE)
+    job = await oban.enqueue(cls.new(queue="one"))
+    await gate.entered(1)
+    await oban.stop_queue("one", local_only=True)
+    gate.open()
+    await ends.of(job)
+    await shutdowns.next()
+    assert [info.queue for info in oban.check_all_queues()] == ["other"]
+    await ends.of(await oban.enqueue(cls.new(queue="other")))
+
+
+async def test_a_queue_that_stopped_can_be_started_again(start, worker, ends, shutdowns):
+    cls = worker(nothing, queue="one")
+    oban = await start(queues={"one": 1})
+    await oban.stop_queue("one", local_only=True)
+    await shutdowns.next()
+    waiting = await oban.enqueue(cls.new())
+    await oban.start_queue("one", 3, local_only=True)
+    await ends.of(waiting)
+    assert oban.check_queue("one").limit == 3
+
+
+async def test_starting_a_queue_that_runs_changes_nothing(start):
+    oban = await start(queues={"one": 1})
+    before = oban.check_queue("one")
+    await oban.start_queue("one", 9, paused=True, local_only=True)
+    assert oban.check_queue("one") == before
+
+
+async def test_no_queue_starts_while_the_instance_stops(start, worker, gate, conn):
+    cls = worker(gate)
+    oban = await start(queues={"one": 1}, shutdown_grace_period=PATIENCE)
+    queues = oban._parts.queues
+    await oban.enqueue(cls.new(queue="one"))
+    await gate.entered(1)
+    stopping = asyncio.create_task(oban.stop())
+    await until(lambda: asyncio.sleep(0, oban.check_queue("one") is None))
+    queues.apply(signals.Start("two", 5))
+    queues.apply(signals.Stop("one"))
+    await oban.enqueue(cls.new(queue="two"))
+    gate.open()
+    await stopping
+    assert queues.names() == []
+    assert await states(conn) == {"completed": 1, "available": 1}
+
+
+async def test_a_stop_signal_is_waited_for_by_a_stop_of_all(start, worker, gate, conn):
+    cls = worker(gate)
+    oban = await start(queues={"one": 1}, shutdown_grace_period=PATIENCE)
+    await oban.enqueue(cls.new(queue="one"))
+    await gate.entered(1)
+    await oban.stop_queue("one", local_only=True)
+    await until(lambda: asyncio.sleep(0, oban.check_queue("one") is None))
+    stopping = asyncio.create_task(oban.stop())
+    await asyncio.sleep(0)
+    gate.open()
+    await stopping
+    assert await states(conn) == {"completed": 1}
