@@ -28,15 +28,28 @@ BridgeError
 
 from __future__ import annotations
 
+import reprlib
 from typing import Any
 
 _SHOWN = 80
 
 
+class _Repr(reprlib.Repr):
+    """Writes out no more of a nested or huge value than a message shows."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxlevel, self.maxdict, self.maxlist, self.maxtuple = 4, 8, 12, 12
+        self.maxstring = self.maxlong = 12 * _SHOWN
+
+    def repr_instance(self, x: object, level: int) -> str:
+        return repr(x)
+
+
 def shorten(value: object, limit: int = _SHOWN) -> str:
     """Return `repr(value)`, cut to `limit` characters, for use in a message."""
     try:
-        text = repr(value)
+        text = repr(value[: limit + 1]) if isinstance(value, str) else _Repr().repr(value)
     except Exception:  # a broken __repr__ must not hide the error that is being told
         text = f"<{type(value).__name__}>"
     return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from types import TracebackType
 from typing import Any, Self, cast
 
 from bridge.codecs.recorded import decode_recorded
-from bridge.config import check_dsn, check_node, check_prefix, default_node
 from bridge.engine import Changes, Group, JobOrId, Peer, connect, job_id_of, select_jobs
 from bridge.engine.schema import Catalog, inspect, install
-from bridge.errors import InvalidFilter, InvalidSetting, JobNotFound, NotRunning
+from bridge.errors import InvalidFilter, JobNotFound, NotRunning
 from bridge.jobs import Job, Registry, instances, registry
-from bridge.jobs.checks import name as check_name
-from bridge.jobs.checks import seconds, suggest
+from bridge.plan import make_plan
 from bridge.pubsub import Notifier, signals
-from bridge.queues import QueueInfo, parse_queues
-from bridge.runtime import Plan, Runtime
+from bridge.queues import QueueInfo
+from bridge.runtime import Runtime
 
 
 class Oban:
@@ -62,25 +61,22 @@ class Oban:
         Raises:
             InvalidSetting: A value of the wrong kind, or not just one of `dsn` and `pool`.
         """
-        if (dsn is None) == (pool is None):
-            raise InvalidSetting(
-                "dsn", "both" if dsn else None, "either dsn or pool", "pass Oban(dsn='postgresql://…')"
-            )
-        self._plan = Plan(
-            dsn=None if dsn is None else check_dsn("dsn", dsn),
+        self._plan = make_plan(
+            dsn=dsn,
             pool=pool,
-            name=check_name("name", name, InvalidSetting),
-            prefix=check_prefix("prefix", prefix),
-            node=check_node("node", node or default_node()),
-            registry=registry,
-            queues=parse_queues(queues or {}),
+            queues=queues,
+            name=name,
+            prefix=prefix,
+            node=node,
             insert_trigger=insert_trigger,
-            grace=seconds("shutdown_grace_period", shutdown_grace_period, InvalidSetting),
-            stager=_checked("stager", stager, ("interval", "mode")),
-            notifier=_checked("notifier", notifier, ("dsn", "enabled")),
-            pool_options=_checked("pool_options", pool_options, ("min_size", "max_size", "timeout")),
+            shutdown_grace_period=shutdown_grace_period,
+            stager=stager,
+            notifier=notifier,
+            pool_options=pool_options,
+            registry=registry,
         )
         self._runtime: Runtime | None = None
+        self._changing = asyncio.Lock()
 
     @property
     def name(self) -> str:
@@ -116,23 +112,25 @@ class Oban:
             NotRunning: Another instance of that name is running in this process.
             OSError, asyncpg.PostgresError: The database can't be reached.
         """
-        if self._runtime is None:
-            instances.register(self.name, self)
-            try:
-                self._runtime = await Runtime.open(self._plan)
-            except BaseException:
-                instances.unregister(self.name, self)
-                raise
+        async with self._changing:
+            if self._runtime is None:
+                instances.register(self.name, self)
+                try:
+                    self._runtime = await Runtime.open(self._plan)
+                except BaseException:
+                    instances.unregister(self.name, self)
+                    raise
         return self
 
     async def stop(self) -> None:
         """Stop the queues, giving running jobs their grace period, and disconnect; a second call does nothing."""
-        if self._runtime is not None:
-            try:
-                await self._runtime.close()
-            finally:
-                self._runtime = None
-                instances.unregister(self.name, self)
+        async with self._changing:
+            if self._runtime is not None:
+                try:
+                    await self._runtime.close()
+                finally:
+                    self._runtime = None
+                    instances.unregister(self.name, self)
 
     async def __aenter__(self) -> Self:
         return await self.start()
@@ -374,10 +372,3 @@ class Oban:
         target = self.node if local_only else node
         ident = signals.ANY if target is None else signals.ident(self.name, target)
         await self._parts.signal(signal, ident)
-
-
-def _checked(field: str, options: Mapping[str, Any] | None, known: Sequence[str]) -> Mapping[str, Any]:
-    for option in options or {}:
-        if option not in known:
-            raise InvalidSetting(field, option, "an option of it", suggest(option, known))
-    return dict(options or {})

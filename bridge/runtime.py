@@ -4,45 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass, field
 from typing import Any, Self
 
 from bridge.engine import Connections, Engine, connect, create_pool
 from bridge.engine.schema import inspect
-from bridge.jobs import Registry
 from bridge.maintenance import Stager
+from bridge.plan import Plan
 from bridge.pubsub import Notifier, Status, channels, signals
-from bridge.queues import QueueManager, QueueOptions
+from bridge.queues import QueueManager
 
 logger = logging.getLogger("bridge")
 
 #: Seconds that connections get to close in order, before they are dropped.
 CLOSE = 2.0
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """The checked options of an instance; `Oban` says what each means."""
-
-    dsn: str | None
-    pool: Any
-    name: str
-    prefix: str
-    node: str
-    registry: Registry
-    queues: Mapping[str, QueueOptions]
-    insert_trigger: bool
-    grace: float
-    stager: Mapping[str, Any] = field(default_factory=dict)
-    notifier: Mapping[str, Any] = field(default_factory=dict)
-    pool_options: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def ident(self) -> str:
-        """This node's address in signals."""
-        return signals.ident(self.name, self.node)
 
 
 class Runtime:
@@ -104,10 +80,19 @@ class Runtime:
 
     @property
     def listens(self) -> bool:
-        """Whether queues here hear messages: they may, and the channels' names fit PostgreSQL."""
+        """Whether queues here hear messages: they may, the channels' names fit, and there is a connection to spare."""
+        if not self.plan.notifier.get("enabled", True):
+            return False
         if not self.can_notify:
             logger.warning("the prefix is too long for notifications; queues look for jobs every second instead")
-        return self.can_notify and bool(self.plan.notifier.get("enabled", True))
+        elif self._listener_dsn is None and self.pool.get_max_size() < 2:
+            logger.warning("the pool's only connection is needed for jobs; queues look for them every second instead")
+            return False
+        return self.can_notify
+
+    @property
+    def _listener_dsn(self) -> str | None:
+        return self.plan.notifier.get("dsn") or self.plan.dsn
 
     async def _listen(self) -> None:
         self.notifier.listen(channels.INSERT, self.queues.on_insert)
@@ -116,7 +101,7 @@ class Runtime:
         await self.notifier.start(wait=False)
 
     async def _connect_listener(self) -> Any:
-        dsn = self.plan.notifier.get("dsn") or self.plan.dsn
+        dsn = self._listener_dsn
         return await (self.pool.acquire() if dsn is None else connect(dsn))
 
     def _catch_up(self) -> None:

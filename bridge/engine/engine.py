@@ -150,8 +150,9 @@ class Engine:
     async def count(self, filters: Mapping[str, Any], by: Sequence[Group]) -> list[Any]:
         """Return rows of the columns `by` and `jobs`, how many there are of each."""
         where, values = self._where(filters)
-        group = ", ".join(by)
-        return await self._run(self._sql.fill("count_jobs", where=where, group=group), *values)
+        labels = ", ".join(f"{column}::text" for column in by)
+        statement = self._sql.fill("count_jobs", where=where, labels=labels, group=", ".join(by))
+        return await self._run(statement, *values)
 
     async def cancel(self, filters: Mapping[str, Any]) -> list[int]:
         """Cancel what has not ended, and tell the nodes that run any of it; return the ids."""

@@ -9,7 +9,6 @@ from abc import ABC, abstractmethod
 from bridge.engine import is_unavailable
 from bridge.maintenance.log import logger
 
-
 #: Seconds that a cancelled round gets to come to an end.
 UNWIND = 1.0
 

@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Literal
+from typing import Any, Literal, get_args
 
 from bridge.engine import Engine
+from bridge.errors import InvalidSetting
+from bridge.jobs.checks import seconds
 from bridge.maintenance.log import logger
 from bridge.maintenance.service import Service
 
 StagerMode = Literal["auto", "on", "off"]
+
+
+def check_stager(*, interval: Any = 1.0, mode: Any = "auto") -> None:
+    """Refuse options that a stager can't have.
+
+    Raises:
+        InvalidSetting: An interval that is not 0.01 to 3,600 seconds, or an unknown mode.
+    """
+    if not 0.01 <= seconds("stager.interval", interval, InvalidSetting) <= 3_600:
+        raise InvalidSetting("stager.interval", interval, "0.01 to 3600 seconds")
+    if mode not in get_args(StagerMode):
+        raise InvalidSetting("stager.mode", mode, f"one of {', '.join(get_args(StagerMode))}")
 
 
 class Stager(Service):
@@ -35,6 +49,7 @@ class Stager(Service):
         interval: float = 1.0,
         mode: StagerMode = "auto",
     ) -> None:
+        check_stager(interval=interval, mode=mode)
         super().__init__("stager", interval)
         self._engine = engine
         self._queues = queues

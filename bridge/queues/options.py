@@ -55,6 +55,8 @@ def parse_queue(queue: str, value: Any) -> QueueOptions:
         InvalidSetting: Another value, an unknown option, or one of the wrong kind.
     """
     if isinstance(value, QueueOptions):
+        if value.queue != queue:
+            raise InvalidSetting(f"queues.{queue}", value.queue, "options of the queue that they are given for")
         return value
     if not isinstance(value, Mapping):
         return QueueOptions(queue, limit=value)

@@ -182,7 +182,7 @@ class Producer:
         if options.paused or full or not self._more or self._shutdown_started_at:
             return
         self._more = False
-        self._early = early = set()
+        early = self._early = set[int]()
         try:
             jobs = await self._engine.fetch(options.queue, demand, self._node, self.uuid, self._workers())
         except BaseException:
@@ -193,8 +193,8 @@ class Producer:
         self._more = self._more or len(jobs) == demand
         for job in jobs:
             self._start_job(job)
-            if job.id in early:
-                self.cancel(job.id)
+        for job_id in early:
+            self.cancel(job_id)
         self._updated_at = datetime.now(UTC)
 
     async def _lost_claims(self) -> list[Job[Any]]:

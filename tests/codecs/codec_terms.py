@@ -92,8 +92,9 @@ def _float(rng: random.Random, _: int) -> float:
 
 
 def _datetime(rng: random.Random, _: int) -> datetime:
-    day = datetime.fromordinal(rng.randint(2, 3_652_000))
-    moment = day + timedelta(microseconds=rng.choice((0, rng.getrandbits(36))))
+    # Midday, because Python holds wall times that a zone skips or repeats to differ from all of other zones.
+    day = timedelta(hours=12) + datetime.fromordinal(rng.randint(2, 3_652_000))
+    moment = day + timedelta(microseconds=rng.choice((0, rng.getrandbits(30))))
     return moment.replace(
         tzinfo=rng.choice((None, UTC, ZoneInfo("Europe/Berlin"), timezone(timedelta(hours=5, minutes=30))))
     )

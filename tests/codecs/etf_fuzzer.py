@@ -21,7 +21,7 @@ from bridge.codecs import etf
 from bridge.errors import DecodeError, EncodeError
 
 LONGEST = 0.05  # seconds of CPU for one input
-GOLDEN = Path(__file__).parent / "golden" / "etf_otp25_terms.json"
+GOLDEN = Path(__file__).parent / "golden" / "terms.json"
 TAGS = bytes([70, 77, 80, 88, 89, 90, *range(97, 122), 131])
 BYTES = bytes([0, 1, 2, 8, 9, 127, 128, 254, 255]) + TAGS
 LENGTHS = [0, 1, 2, 255, 256, 65_535, 2**24, 2**31 - 1, 2**31, 2**32 - 1]
@@ -31,12 +31,7 @@ LIMITS = etf.Limits(size=1 << 20, inflated=1 << 20, elements=20_000)
 def corpus() -> list[bytes]:
     """The terms of a real node, and some of ours."""
     samples = json.loads(GOLDEN.read_text())["samples"]
-    real = [
-        base64.b64decode(sample[form])
-        for sample in samples
-        for form in ("otp25_default_b64", "minor2_b64")
-        if sample[form]
-    ]
+    real = [base64.b64decode(sample[form]) for sample in samples for form in ("default", "minor2") if sample[form]]
     rng = random.Random(0)
     ours = [etf.encode(codec_terms.random_value(rng), "native") for _ in range(200)]
     return [term for term in real + ours if len(term) < 1_000]

@@ -30,7 +30,7 @@ from bridge.codecs.etf import (
 )
 from bridge.codecs.etf.temporal import ElixirZone, PreciseDateTime, PreciseTime
 
-GOLDEN = json.loads((Path(__file__).parent / "golden" / "etf_otp25_terms.json").read_text())
+GOLDEN = json.loads((Path(__file__).parent / "golden" / "terms.json").read_text())
 NODE = b"w\x0dnonode@nohost"
 EXPECTED: dict[str, Any] = {
     "": None,
@@ -81,10 +81,10 @@ def term(body: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("sample", GOLDEN["samples"], ids=lambda sample: sample["label"] or "nil")
-@pytest.mark.parametrize("form", ["otp25_default_b64", "minor2_b64"])
+@pytest.mark.parametrize("form", ["default", "minor2"])
 def test_what_a_node_wrote_is_read_and_written_back(sample: dict[str, Any], form: str) -> None:
     if sample[form] is None:
-        form = "otp25_default_b64"
+        form = "default"
     data = base64.b64decode(sample[form])
     value = etf.decode(data)
     label = sample["label"]
@@ -96,16 +96,16 @@ def test_what_a_node_wrote_is_read_and_written_back(sample: dict[str, Any], form
     written = etf.encode(value, "native")
     assert etf.decode(written) == value
     if isinstance(value, (type(None), bool, Atom, int, float, str, bytes, BitString)):
-        assert written == base64.b64decode(sample["minor2_b64"] or sample["otp25_default_b64"]) or label == "atom_mix"
+        assert written == base64.b64decode(sample["minor2"] or sample["default"]) or label == "atom_mix"
 
 
 def test_compressed_terms_are_read_like_any_other() -> None:
-    value = etf.decode(base64.b64decode(GOLDEN["compressed_example"]["b64"]))
+    value = etf.decode(base64.b64decode(GOLDEN["compressed"]))
     assert (
         etf.decode(term(b"P" + struct.pack(">I", len(etf.encode(value)) - 1) + zlib.compress(etf.encode(value)[1:])))
         == value
     )
-    assert etf.decode(base64.b64decode(GOLDEN["small_compressed"])) == {"k": "small"}
+    assert etf.decode(base64.b64decode(GOLDEN["compressed_small"])) == {"k": "small"}
 
 
 @pytest.mark.parametrize(

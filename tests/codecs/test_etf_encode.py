@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
 
 from bridge.codecs import etf
 from bridge.codecs.etf import Atom, BitString, ImproperList, LocalTerm, PairMap, Pid, Struct
+from bridge.codecs.etf.write import _KEYS
 from bridge.errors import EncodeError
 
 
@@ -195,3 +197,21 @@ def test_keys_are_not_kept_for_ever() -> None:
     for number in range(10_000):
         etf.encode({f"key {number}": number})
     assert etf.decode(etf.encode({"key 9999": 1, "x" * 1_000: 2})) == {"key 9999": 1, "x" * 1_000: 2}
+    assert len(_KEYS) <= 4_096
+    assert max(map(len, _KEYS)) <= 64
+
+
+def test_a_wall_time_that_a_zone_skips_or_repeats_is_the_moment_that_python_means() -> None:
+    for day, fold, wall in ((29, 0, (3, 30)), (25, 0, (2, 30)), (25, 1, (2, 30))):
+        month = 3 if day == 29 else 10
+        moment = datetime(2026, month, day, 2, 30, fold=fold, tzinfo=ZoneInfo("Europe/Berlin"))
+        back = etf.decode(etf.encode(moment, "native"))
+        assert back.astimezone(UTC) == moment.astimezone(UTC)
+        assert (back.hour, back.minute) == wall
+
+
+def test_the_ends_of_the_calendar_are_written_too() -> None:
+    for zone in (None, UTC, ZoneInfo("Europe/Berlin"), ZoneInfo("America/New_York")):
+        for moment in (datetime.min.replace(tzinfo=zone), datetime.max.replace(tzinfo=zone)):
+            back = etf.decode(etf.encode(moment, "native"))
+            assert (back.replace(tzinfo=None), back.utcoffset()) == (moment.replace(tzinfo=None), moment.utcoffset())

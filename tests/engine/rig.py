@@ -93,7 +93,7 @@ async def put(conn, state="available", **columns):
 @asynccontextmanager
 async def engine_on(dsn, prefix="public", *, init=None, **options):
     """An engine with a pool of its own."""
-    async with asyncpg.create_pool(dsn, min_size=1, max_size=8, init=init) as pool:
+    async with asyncpg.create_pool(dsn, min_size=1, max_size=8, init=init, command_timeout=10) as pool:
         async with pool.acquire() as conn:
             catalog = (await inspect(conn, prefix)).require()
         yield Engine(Connections(pool), prefix, catalog, **options)

@@ -1,14 +1,17 @@
 """Connections as applications set them up, and which errors of theirs mean that the database is away."""
 
+import asyncio
 import json
 
 import asyncpg
 import pytest
 
+from bridge import Oban, Record, Worker
 from bridge.engine import Connections, Engine, is_unavailable
 from bridge.engine.schema import install
 from bridge.errors import SchemaError
 from bridge.jobs import Job
+from bridge.jobs.worker import build_options
 
 from .rig import ERROR, UUID, Ear, ack, engine_on, fetch, row, stranger
 
@@ -63,6 +66,26 @@ async def test_a_callers_connection_with_codecs_of_its_own(engine, installed, co
         ({"a": 1}, {"m": [None]}),
         ({"a": 2}, {}),
     ]
+
+
+@pytest.mark.parametrize("init", [None, with_codecs, with_strange_codecs])
+async def test_an_instance_on_the_applications_pool(installed, registry, init):
+    class Double(Worker):
+        async def process(self, job):
+            return Record(job.args["n"] * 2)
+
+    Double.options = build_options("Double", {})
+    registry.register(Double, ["Double"])
+    async with asyncpg.create_pool(installed, min_size=1, max_size=5, init=init) as pool:
+        async with Oban(pool=pool, queues={"alpha": 2}, registry=registry) as oban:
+            one = await oban.enqueue(Job("Double", queue="alpha", args={"n": 2}))
+            [other] = await oban.enqueue_many([Job("Double", queue="alpha", args={"n": 4})])
+
+            async with asyncio.timeout(10):
+                while await oban.count_jobs() != {"completed": 2}:
+                    pass
+            assert [await oban.fetch_result(job) for job in (one, other)] == [4, 8]
+        assert await pool.fetchval("select count(*) from oban_jobs") == 2  # it is not closed
 
 
 async def test_a_pool_without_prepared_statements(engine, installed, conn):

@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from bridge import Job, Worker, current_job, worker
+from bridge.engine.schema import install
 from bridge.errors import InstanceNotFound, InvalidJob, InvalidWorker
 from bridge.jobs import registry
 
@@ -337,14 +338,16 @@ def test_a_class_that_was_not_registered_builds_no_jobs():
 
 
 async def test_enqueue_goes_to_the_workers_instance(start, conn):
+    await install(conn, "elsewhere")
     await start()
-    await start(name="Somewhere", prefix="public", insert_trigger=False)
+    await start(name="Somewhere", prefix="elsewhere")
 
     with pytest.raises(InvalidJob, match="priority: expected an integer from 0 to 9, got 10"):
         await define(oban="Somewhere").enqueue(priority=10)
     await define(oban="Somewhere").enqueue({"a": 1})
 
-    assert await conn.fetchval("select array_agg(args::text) from oban_jobs") == ['{"a": 1}']
+    assert await conn.fetchval("select array_agg(args::text) from elsewhere.oban_jobs") == ['{"a": 1}']
+    assert await conn.fetchval("select count(*) from oban_jobs") == 0
 
 
 async def test_enqueue_in_the_callers_transaction(start, conn):

@@ -62,9 +62,7 @@ class Events(list):
         found = []
 
         def there():
-            found[:] = [
-                event for _, event in self if event.job.id == job.id and attempt in (None, event.job.attempt)
-            ]
+            found[:] = [event for _, event in self if event.job.id == job.id and attempt in (None, event.job.attempt)]
             return found
 
         async with asyncio.timeout(PATIENCE), self._grown:
@@ -137,7 +135,7 @@ async def connected(oban):
 async def until(condition, patience=PATIENCE):
     """Wait for what no event tells of; `condition` is async."""
     async with asyncio.timeout(patience):
-        while not (found := await condition()):
+        while not (found := await condition()):  # noqa: ASYNC110 - a row sets no Event
             await asyncio.sleep(0.005)
     return found
 

@@ -58,7 +58,9 @@ async def reconnected(dsn):
 
 @asynccontextmanager
 async def node(dsn, registry, **options):
-    async with Oban(dsn=dsn, registry=registry, **{"queues": {"default": 20}, "shutdown_grace_period": 2, **options}) as oban:
+    async with Oban(
+        dsn=dsn, registry=registry, **{"queues": {"default": 20}, "shutdown_grace_period": 2, **options}
+    ) as oban:
         yield oban
 
 
@@ -68,7 +70,9 @@ def lines(caplog):
 
 
 @pytest.mark.parametrize("mode", ["fast", "immediate"])
-async def test_jobs_that_end_while_the_server_is_away_are_written_later(own, registry, worker, ends, gate, caplog, mode):
+async def test_jobs_that_end_while_the_server_is_away_are_written_later(
+    own, registry, worker, ends, gate, caplog, mode
+):
     server, dsn = own
     cls = worker(gate)
 
@@ -198,7 +202,10 @@ async def test_jobs_of_a_fetch_whose_answer_was_lost_are_run(installed, start, w
         seen.append((job.id, job.attempt))
 
     cls = worker(process)
-    async with wire_to(installed) as wire, node(wire.dsn, registry, queues={"default": {"limit": 3, "paused": True}}) as oban:
+    async with (
+        wire_to(installed) as wire,
+        node(wire.dsn, registry, queues={"default": {"limit": 3, "paused": True}}) as oban,
+    ):
         jobs = await oban.enqueue_many(cls.new({"part": "lost-on-the-way"}) for _ in range(5))
         wire.lose_answer(b"lost-on-the-way")
         await oban.resume_queue("default", local_only=True)
@@ -279,7 +286,9 @@ async def test_a_network_that_swallows_everything_holds_up_no_stop_for_long(inst
         assert time.monotonic() - begun < 15
 
 
-async def test_a_right_that_is_missing_for_a_while_costs_no_outcome(installed, worker, ends, conn, gate, registry, caplog):
+async def test_a_right_that_is_missing_for_a_while_costs_no_outcome(
+    installed, worker, ends, conn, gate, registry, caplog
+):
     await conn.execute("drop owned by visitor; drop role visitor" if await has_role(conn) else "select 1")
     await conn.execute("create role visitor login; grant all on oban_jobs, oban_peers to visitor")
     await conn.execute("grant all on sequence oban_jobs_id_seq to visitor")
@@ -326,7 +335,9 @@ async def test_an_outcome_that_the_database_refuses_is_told_and_holds_up_no_othe
     await ends.of(await oban.enqueue(cls.new({"beer": False})))
 
 
-async def test_a_row_that_refuses_every_outcome_is_given_up_and_the_queue_goes_on(start, worker, ends, conn, caplog, gate):
+async def test_a_row_that_refuses_every_outcome_is_given_up_and_the_queue_goes_on(
+    start, worker, ends, conn, caplog, gate
+):
     cls = worker(gate)
     oban = await start(queues={"default": 5})
     stuck, free = await oban.enqueue_many([cls.new(), cls.new()])
@@ -339,7 +350,9 @@ async def test_a_row_that_refuses_every_outcome_is_given_up_and_the_queue_goes_o
     assert f"the database refused the outcome of job {stuck.id}" in caplog.text
 
 
-async def test_a_pkill_that_was_sent_while_nobody_listened_is_made_up_for(installed, worker, ends, conn, gate, registry):
+async def test_a_pkill_that_was_sent_while_nobody_listened_is_made_up_for(
+    installed, worker, ends, conn, gate, registry
+):
     cls = worker(gate)
     async with wire_to(installed) as wire, node(wire.dsn, registry) as oban:
         job = await oban.enqueue(cls.new())
@@ -362,5 +375,3 @@ async def test_jobs_that_came_while_nobody_listened_are_run(installed, worker, e
         await insert_row(conn)
         await wire.open()
         await ends.first(1, patience=RETURN)
-
-

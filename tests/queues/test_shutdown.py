@@ -183,7 +183,9 @@ async def test_thirty_restarts_under_load_lose_and_repeat_nothing(start, worker,
     client = await start(name="Client")
     await client.enqueue_many(cls.new() for _ in range(2_000))
     for nth in range(30):
-        oban = await start(queues={"default": {"limit": 10, "dispatch_cooldown": 0.001}}, shutdown_grace_period=PATIENCE)
+        oban = await start(
+            queues={"default": {"limit": 10, "dispatch_cooldown": 0.001}}, shutdown_grace_period=PATIENCE
+        )
         # A different moment each time: before, in and after the first fetch, and in the midst of it all.
         for _ in range(nth * 3):
             await asyncio.sleep(0)

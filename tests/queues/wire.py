@@ -13,6 +13,7 @@ class Wire:
     Attributes:
         dsn: The database by way of this wire.
         lost: Set once an answer was lost.
+        taken: Set once a connection was taken.
     """
 
     def __init__(self, target, dsn):
@@ -20,10 +21,12 @@ class Wire:
         self._dsn = dsn
         self._server = None
         self._pumps = set()
+        self._sinks = set()
         self._port = 0
         self._marker = None
         self._frozen = False
         self.lost = asyncio.Event()
+        self.taken = asyncio.Event()
 
     @property
     def dsn(self):
@@ -41,9 +44,14 @@ class Wire:
 
     async def drop(self):
         """End the connections that stand; new ones are taken."""
-        for pump in tuple(self._pumps):
+        sinks, pumps = tuple(self._sinks), tuple(self._pumps)
+        # Closed here: a pump that is cancelled before its first step would never do it.
+        for sink in sinks:
+            sink.close()
+        for pump in pumps:
             pump.cancel()
-        await asyncio.gather(*self._pumps, return_exceptions=True)
+        await asyncio.gather(*pumps, *(sink.wait_closed() for sink in sinks), return_exceptions=True)
+        self._sinks.difference_update(sinks)
 
     def freeze(self):
         """Swallow everything, and say nothing, as a lost host does."""
@@ -59,45 +67,47 @@ class Wire:
         self.lost.clear()
 
     async def _accept(self, reader, writer):
+        self._sinks.add(writer)
         if isinstance(self._target, str):
             far_reader, far_writer = await asyncio.open_unix_connection(self._target)
         else:
             far_reader, far_writer = await asyncio.open_connection(*self._target)
-        link = _Link(self)
-        for pump in (link.ask(reader, far_writer), link.answer(far_reader, writer)):
+        self._sinks.add(far_writer)
+        self.taken.set()
+        doomed = asyncio.Event()
+        for pump in (self._ask(reader, far_writer, doomed), self._answer(far_reader, writer, doomed)):
             task = asyncio.create_task(pump)
             self._pumps.add(task)
             task.add_done_callback(self._pumps.discard)
 
+    async def _ask(self, source, sink, doomed):
+        def carry(data):
+            if self._marker is not None and self._marker in data:
+                doomed.set()
+            return not self._frozen
 
-class _Link:
-    def __init__(self, wire):
-        self._wire = wire
-        self._doomed = False
+        await _pump(source, sink, carry)
 
-    async def ask(self, source, sink):
-        async for data in _chunks(source, sink):
-            if self._wire._marker is not None and self._wire._marker in data:
-                self._doomed = True
-            if not self._wire._frozen:
-                sink.write(data)
-                await sink.drain()
+    async def _answer(self, source, sink, doomed):
+        def carry(data):
+            if self._marker is not None and (doomed.is_set() or self._marker in data):
+                self._marker = None
+                self.lost.set()
+                sink.close()
+                return False
+            return not self._frozen
 
-    async def answer(self, source, sink):
-        async for data in _chunks(source, sink):
-            if self._wire._marker is not None and (self._doomed or self._wire._marker in data):
-                self._wire._marker = None
-                self._wire.lost.set()
-                return
-            if not self._wire._frozen:
-                sink.write(data)
-                await sink.drain()
+        await _pump(source, sink, carry)
 
 
-async def _chunks(source, sink):
+async def _pump(source, sink, carry):
     try:
         while data := await source.read(262_144):
-            yield data
+            if carry(data):
+                sink.write(data)
+                await sink.drain()
+            elif sink.is_closing():
+                break
     except OSError:
         pass
     finally:

@@ -169,17 +169,27 @@ def time_fields(value: time | datetime) -> dict[str, Any]:
 def datetime_fields(value: datetime) -> dict[str, Any]:
     """Return the fields of a DateTime, or without a zone of a NaiveDateTime.
 
-    A zone with a name of the time zone database keeps it; any other moment is written in UTC.
+    A zone with a name of the time zone database keeps it; any other moment is written in UTC. A wall time that a
+    zone skips, when summer time begins, is written as the one that its clocks show at that moment.
 
     Raises:
         OverflowError: The moment lies outside of the years 1 to 9999 in UTC.
     """
     if value.utcoffset() is None:
         return date_fields(value) | time_fields(value)
-    zone = _zone(value)
+    moment = _existing(value)
+    zone = _zone(moment)
     if zone is None:
-        value, zone = value.astimezone(UTC), _ETC_UTC
-    return date_fields(value) | time_fields(value) | dict(zip(_ZONE, zone, strict=True))
+        moment, zone = value.astimezone(UTC), _ETC_UTC
+    digits = {"microsecond": time_fields(value)["microsecond"]}  # no conversion keeps the precision
+    return date_fields(moment) | time_fields(moment) | digits | dict(zip(_ZONE, zone, strict=True))
+
+
+def _existing(value: datetime) -> datetime:
+    try:
+        return value.astimezone(UTC).astimezone(value.tzinfo)
+    except OverflowError:  # within a day of the calendar's ends, where no zone skips anything
+        return value
 
 
 def _zone(value: datetime) -> tuple[str, str, int, int] | None:

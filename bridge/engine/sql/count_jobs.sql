@@ -1,5 +1,5 @@
 -- How many jobs there are in each group.
-select {group}, count(*) as jobs
+select {labels}, count(*) as jobs
 from {prefix}.oban_jobs
 where {where}
 group by {group}

@@ -1,0 +1,119 @@
+"""What an instance was told to be, checked before anything is opened."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bridge.config import check_dsn, check_node, check_prefix, default_node
+from bridge.errors import InvalidSetting
+from bridge.jobs import Registry
+from bridge.jobs.checks import MAX_INT4, integer, seconds, suggest
+from bridge.jobs.checks import name as check_name
+from bridge.maintenance import check_stager
+from bridge.pubsub import signals
+from bridge.queues import QueueOptions, parse_queues
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The checked options of an instance; `Oban` says what each means."""
+
+    dsn: str | None
+    pool: Any
+    name: str
+    prefix: str
+    node: str
+    registry: Registry
+    queues: Mapping[str, QueueOptions]
+    insert_trigger: bool
+    grace: float
+    stager: Mapping[str, Any]
+    notifier: Mapping[str, Any]
+    pool_options: Mapping[str, Any]
+
+    @property
+    def ident(self) -> str:
+        """This node's address in signals."""
+        return signals.ident(self.name, self.node)
+
+
+def make_plan(
+    *,
+    dsn: Any,
+    pool: Any,
+    queues: Any,
+    name: Any,
+    prefix: Any,
+    node: Any,
+    insert_trigger: Any,
+    shutdown_grace_period: Any,
+    stager: Any,
+    notifier: Any,
+    pool_options: Any,
+    registry: Registry,
+) -> Plan:
+    """Return the options of `Oban` as a plan.
+
+    Raises:
+        InvalidSetting: A value of the wrong kind, an unknown option, or not just one of `dsn` and `pool`.
+    """
+    if (dsn is None) == (pool is None):
+        raise InvalidSetting("dsn", "both" if dsn else None, "either dsn or pool", "pass Oban(dsn='postgresql://…')")
+    return Plan(
+        dsn=None if dsn is None else check_dsn("dsn", dsn),
+        pool=pool,
+        name=check_name("name", name, InvalidSetting),
+        prefix=check_prefix("prefix", prefix),
+        node=check_node("node", node or default_node()),
+        registry=registry,
+        queues=parse_queues(queues or {}),
+        insert_trigger=_boolean("insert_trigger", insert_trigger),
+        grace=_grace(shutdown_grace_period),
+        stager=_stager(_known("stager", stager, ("interval", "mode"))),
+        notifier=_notifier(_known("notifier", notifier, ("dsn", "enabled"))),
+        pool_options=_pool(_known("pool_options", pool_options, ("min_size", "max_size", "timeout"))),
+    )
+
+
+def _known(field: str, options: Any, known: tuple[str, ...]) -> dict[str, Any]:
+    if options is not None and not isinstance(options, Mapping):
+        raise InvalidSetting(field, options, "a dict of options")
+    for option in options or {}:
+        if option not in known:
+            raise InvalidSetting(field, option, "an option of it", suggest(str(option), known))
+    return dict(options or {})
+
+
+def _boolean(field: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise InvalidSetting(field, value, "True or False")
+    return value
+
+
+def _grace(value: Any) -> float:
+    found = seconds("shutdown_grace_period", value, InvalidSetting)
+    if found < 0:
+        raise InvalidSetting("shutdown_grace_period", value, "0 seconds or more")
+    return found
+
+
+def _stager(options: dict[str, Any]) -> dict[str, Any]:
+    check_stager(**options)
+    return options
+
+
+def _notifier(options: dict[str, Any]) -> dict[str, Any]:
+    _boolean("notifier.enabled", options.get("enabled", True))
+    if options.get("dsn") is not None:
+        check_dsn("notifier.dsn", options["dsn"])
+    return options
+
+
+def _pool(options: dict[str, Any]) -> dict[str, Any]:
+    most = integer("pool_options.max_size", options.get("max_size", 10), 1, MAX_INT4, InvalidSetting)
+    integer("pool_options.min_size", options.get("min_size", 1), 0, most, InvalidSetting)
+    if seconds("pool_options.timeout", options.get("timeout", 60), InvalidSetting) <= 0:
+        raise InvalidSetting("pool_options.timeout", options["timeout"], "more than 0 seconds")
+    return options

@@ -1,0 +1,139 @@
+"""Events reach the handlers that asked for them, and a broken handler breaks nothing else."""
+
+import logging
+
+import pytest
+
+from bridge import telemetry
+from bridge.errors import ValidationError
+from bridge.telemetry import events
+
+START, STOP, EXCEPTION, SHUTDOWN = events.EVENTS
+
+
+@pytest.fixture(autouse=True)
+def forget():
+    """Forget what a test attached."""
+    before = dict(events._handlers)
+    yield
+    events._handlers.clear()
+    events._handlers.update(before)
+
+
+def recorder():
+    heard = []
+
+    def record(name, event):
+        heard.append((name, event))
+
+    return heard, record
+
+
+def test_the_names_are_those_of_oban():
+    assert events.EVENTS == ("oban.job.start", "oban.job.stop", "oban.job.exception", "oban.queue.shutdown")
+
+
+def test_a_handler_hears_what_it_asked_for():
+    heard, record = recorder()
+    telemetry.attach("mine", [START, STOP], record)
+
+    for name in events.EVENTS:
+        telemetry.emit(name, f"event of {name}")
+
+    assert heard == [(START, f"event of {START}"), (STOP, f"event of {STOP}")]
+
+
+def test_several_handlers_hear_it_in_the_order_of_their_attachment():
+    order = []
+    for name in "abc":
+        telemetry.attach(name, [START], lambda _event, _data, name=name: order.append(name))
+
+    telemetry.emit(START, None)
+
+    assert order == ["a", "b", "c"]
+
+
+def test_a_detached_handler_hears_no_more():
+    heard, record = recorder()
+    telemetry.attach("mine", [START], record)
+
+    assert telemetry.detach("mine") is True
+    telemetry.emit(START, None)
+
+    assert heard == []
+    assert telemetry.detach("mine") is False
+
+
+def test_whether_anybody_listens():
+    assert not telemetry.wanted(START)
+    telemetry.attach("mine", [START], print)
+
+    assert telemetry.wanted(START)
+    assert not telemetry.wanted(STOP)
+
+
+def test_a_handler_that_raises_is_detached_and_told_of_and_the_others_hear_it(caplog):
+    heard, record = recorder()
+
+    def broken(_name, _event):
+        raise RuntimeError("no disk")
+
+    telemetry.attach("broken", [START], broken)
+    telemetry.attach("sound", [START], record)
+
+    with caplog.at_level(logging.ERROR, "bridge.telemetry"):
+        telemetry.emit(START, 1)
+        telemetry.emit(START, 2)
+
+    assert heard == [(START, 1), (START, 2)]
+    [line] = caplog.records
+    assert line.getMessage() == "telemetry handler 'broken' raised on oban.job.start and was detached"
+    assert "no disk" in str(line.exc_info[1])
+    assert telemetry.detach("broken") is False
+
+
+def test_a_handler_may_detach_itself_and_attach_another():
+    heard, record = recorder()
+
+    def once(name, event):
+        telemetry.detach("once")
+        telemetry.attach("later", [START], record)
+
+    telemetry.attach("once", [START], once)
+    telemetry.emit(START, 1)
+    telemetry.emit(START, 2)
+
+    assert heard == [(START, 2)]
+
+
+def test_a_handler_may_emit():
+    heard, record = recorder()
+    telemetry.attach("relay", [START], lambda _name, event: telemetry.emit(STOP, event))
+    telemetry.attach("end", [STOP], record)
+
+    telemetry.emit(START, 1)
+
+    assert heard == [(STOP, 1)]
+
+
+def test_an_id_that_is_in_use():
+    heard, record = recorder()
+    telemetry.attach("mine", [START], record)
+
+    with pytest.raises(ValidationError) as refusal:
+        telemetry.attach("mine", [STOP], print)
+
+    assert str(refusal.value) == "handler_id: expected an id that is not in use, got 'mine'; detach the other one first"
+    telemetry.emit(START, 1)
+    assert heard == [(START, 1)]
+
+
+def test_an_event_that_is_none():
+    with pytest.raises(ValidationError) as refusal:
+        telemetry.attach("mine", [START, "oban.job.sart"], print)
+
+    assert str(refusal.value) == (
+        "events: expected one of oban.job.start, oban.job.stop, oban.job.exception, oban.queue.shutdown, "
+        "got 'oban.job.sart'"
+    )
+    assert telemetry.detach("mine") is False

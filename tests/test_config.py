@@ -1,0 +1,484 @@
+"""Settings: who wins, where each came from, and what is refused."""
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from bridge.config import (
+    Setting,
+    check_dsn,
+    check_node,
+    check_prefix,
+    default_node,
+    load_settings,
+    mask_password,
+)
+from bridge.errors import InvalidSetting
+
+NAMES = (
+    "dsn, imports, insert_trigger, log_level, name, node, notifier.dsn, pool.max_size, pool.min_size, pool.timeout, "
+    "prefix, queues, shutdown_grace_period, stager.interval, stager.mode"
+)
+
+
+@pytest.fixture
+def load(tmp_path):
+    """A function that loads settings from a folder with a file of the given text."""
+
+    def load_from(toml="", name="bridge.toml", arguments=None, **environment):
+        if toml:
+            (tmp_path / name).write_text(toml, encoding="utf-8")
+        return load_settings(arguments, environment=environment, folder=tmp_path)
+
+    return load_from
+
+
+def changed(settings):
+    """The settings that are not at their default."""
+    return {name: (found.value, found.source) for name, found in settings.items() if found.source != "default"}
+
+
+# Who wins
+
+
+def test_the_defaults(load):
+    settings = load()
+
+    assert changed(settings) == {}
+    assert ", ".join(sorted(settings)) == NAMES
+    assert {name: found.value for name, found in settings.items()} == {
+        "dsn": None,
+        "name": "Oban",
+        "prefix": "public",
+        "node": None,
+        "queues": {},
+        "imports": [],
+        "insert_trigger": True,
+        "shutdown_grace_period": 15.0,
+        "log_level": "info",
+        "pool.min_size": 1,
+        "pool.max_size": 10,
+        "pool.timeout": 60.0,
+        "stager.interval": 1.0,
+        "stager.mode": "auto",
+        "notifier.dsn": None,
+    }
+
+
+def test_arguments_win_over_the_environment_that_over_a_file(load):
+    toml = 'prefix = "file"\nname = "File"\nnode = "file"'
+    environment = {"BRIDGE_PREFIX": "environment", "BRIDGE_NAME": "Environment"}
+
+    settings = load(toml, arguments={"prefix": "argument", "name": None}, **environment)
+
+    assert changed(settings) == {
+        "prefix": ("argument", "argument --prefix"),
+        "name": ("Environment", "environment BRIDGE_NAME"),
+        "node": ("file", "bridge.toml"),
+    }
+
+
+def test_every_setting_can_come_from_each_place(load):
+    values = {
+        "dsn": "postgresql://h/d",
+        "name": "Other",
+        "prefix": "private",
+        "node": "py@host",
+        "queues": "badges:10, default:5",
+        "imports": "demo.workers, demo.more",
+        "insert_trigger": "false",
+        "shutdown_grace_period": "3",
+        "log_level": "debug",
+        "pool.min_size": "2",
+        "pool.max_size": "3",
+        "pool.timeout": "4.5",
+        "stager.interval": "0.5",
+        "stager.mode": "off",
+        "notifier.dsn": "postgres://h/d",
+    }
+    expected = {
+        **values,
+        "queues": {"badges": 10, "default": 5},
+        "imports": ["demo.workers", "demo.more"],
+        "insert_trigger": False,
+        "shutdown_grace_period": 3.0,
+        "pool.min_size": 2,
+        "pool.max_size": 3,
+        "pool.timeout": 4.5,
+        "stager.interval": 0.5,
+    }
+    variables = {name: "BRIDGE_" + name.replace(".", "_").upper() for name in values}
+
+    by_arguments = load(arguments=values)
+    by_environment = load(**{variables[name]: value for name, value in values.items()})
+    by_file = load("\n".join(f'{name} = "{value}"' for name, value in values.items()))
+
+    for settings in (by_arguments, by_environment, by_file):
+        assert {name: found.value for name, found in settings.items()} == expected
+    assert by_arguments["stager.interval"] == Setting("stager.interval", 0.5, "argument --stager-interval")
+    assert by_arguments["shutdown_grace_period"].source == "argument --shutdown-grace-period"
+    assert by_environment["pool.max_size"].source == "environment BRIDGE_POOL_MAX_SIZE"
+    assert {found.source for found in by_file.values()} == {"bridge.toml"}
+
+
+def test_database_url_is_the_dsn_unless_there_is_a_nearer_one(load):
+    url, own = "postgresql://h/url", "postgresql://h/own"
+
+    assert changed(load(DATABASE_URL=url)) == {"dsn": (url, "environment DATABASE_URL")}
+    assert changed(load(DATABASE_URL=url, BRIDGE_DSN=own)) == {"dsn": (own, "environment BRIDGE_DSN")}
+    assert changed(load(arguments={"dsn": own}, DATABASE_URL=url)) == {"dsn": (own, "argument --dsn")}
+
+
+def test_what_is_empty_in_the_environment_is_not_given(load):
+    assert changed(load(DATABASE_URL="", BRIDGE_PREFIX="", BRIDGE_QUEUES="")) == {}
+
+
+def test_the_processs_own_environment_and_folder(monkeypatch, tmp_path):
+    for name in [name for name in os.environ if name.startswith(("BRIDGE_", "DATABASE_URL"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("BRIDGE_NAME", "Mine")
+    (tmp_path / "bridge.toml").write_text('prefix = "mine"')
+    monkeypatch.chdir(tmp_path)
+
+    assert changed(load_settings()) == {
+        "name": ("Mine", "environment BRIDGE_NAME"),
+        "prefix": ("mine", "bridge.toml"),
+    }
+
+
+# Files
+
+
+def test_sections_and_types_of_a_file(load):
+    settings = load(
+        """
+        imports = ["demo.workers"]
+        insert_trigger = false
+        shutdown_grace_period = 30
+
+        [queues]
+        default = 5
+        badges = { limit = 10, paused = true }
+
+        [stager]
+        interval = 2
+        mode = "on"
+
+        [pool]
+        max_size = 20
+        """
+    )
+
+    assert {name: value for name, (value, _) in changed(settings).items()} == {
+        "imports": ["demo.workers"],
+        "insert_trigger": False,
+        "shutdown_grace_period": 30,
+        "queues": {"default": 5, "badges": {"limit": 10, "paused": True}},
+        "stager.interval": 2,
+        "stager.mode": "on",
+        "pool.max_size": 20,
+    }
+
+
+def test_the_table_of_pyproject(load):
+    toml = (
+        '[project]\nname = "app"\n[tool.other]\nx = 1\n[tool.bridge]\nprefix = "p"\n[tool.bridge.stager]\ninterval = 3'
+    )
+
+    assert changed(load(toml, "pyproject.toml")) == {
+        "prefix": ("p", "pyproject.toml"),
+        "stager.interval": (3, "pyproject.toml"),
+    }
+
+
+@pytest.mark.parametrize("toml", ["", "[project]\nname = 'app'", "[tool.other]\nprefix = 'x'", "[tool.bridge]"])
+def test_a_pyproject_without_settings(load, toml):
+    assert changed(load(toml or "\n", "pyproject.toml")) == {}
+
+
+def test_a_file_of_our_own_goes_before_pyproject(load):
+    load('[tool.bridge]\nprefix = "project"\nname = "Project"', "pyproject.toml")
+
+    assert changed(load('prefix = "own"')) == {"prefix": ("own", "bridge.toml")}
+
+
+def test_a_file_by_its_path(tmp_path):
+    for name, toml in (("other.toml", 'prefix = "other"'), ("bridge.toml", 'prefix = "own"')):
+        (tmp_path / name).write_text(toml)
+
+    settings = load_settings(environment={}, file=tmp_path / "other.toml", folder=tmp_path)
+
+    assert changed(settings) == {"prefix": ("other", "other.toml")}
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [(None, "No such file"), (b"prefix = ", "Invalid value"), (b"\xff", "codec can't decode"), ("folder", "directory")],
+    ids=["missing", "no TOML", "no text", "a folder"],
+)
+def test_a_file_that_can_not_be_read(tmp_path, content, reason):
+    file = tmp_path / "bridge.toml"
+    if content == "folder":
+        file.mkdir()
+    elif content is not None:
+        file.write_bytes(content)
+
+    with pytest.raises(InvalidSetting, match=reason) as refusal:
+        load_settings(environment={}, file=file)
+    assert str(refusal.value).startswith(f"{file}: expected a TOML file that can be read, got ")
+
+
+# Refusals
+
+DSN = "expected postgresql://user@host:port/database, got 'another text'"
+REFUSALS = {
+    "an unknown name": ('prefx = "a"', "setting: expected a setting's name, got 'prefx'; did you mean 'prefix'?"),
+    "an unknown name in a section": (
+        "[stager]\nintervall = 1",
+        "setting: expected a setting's name, got 'stager.intervall'; did you mean 'stager.interval'?",
+    ),
+    "a section that is none": (
+        "[xyz]\na = 1",
+        f"setting: expected a setting's name, got 'xyz.a'; known: {NAMES}",
+    ),
+    "a value for a section": (
+        "stager = 1",
+        "setting: expected a setting's name, got 'stager'; did you mean 'stager.mode'?",
+    ),
+    "a section in a section": (
+        "[stager.interval]\nseconds = 1",
+        "stager.interval: expected a number from 0.01 to 3600, got {'seconds': 1}",
+    ),
+    "text: a number": ("name = 1", "name: expected text, got 1"),
+    "text: empty": ('name = ""', "name: expected text, got ''"),
+    "dsn: another database's": ('dsn = "mysql://h/d"', f"dsn: {DSN}"),
+    "dsn: a number": ("dsn = 1", f"dsn: {DSN}"),
+    "prefix: too long": (
+        f'prefix = "{"ü" * 32}"',
+        f"prefix: expected a schema's name of at most 63 bytes, got '{'ü' * 32}'",
+    ),
+    "node: white space": ('node = "a b"', "node: expected a name without white space, got 'a b'"),
+    "queues: a number": ("queues = 1", "queues: expected names and limits, such as badges:10,default:5, got 1"),
+    "queues: no limit": (
+        'queues = "badges"',
+        "queues: expected a name and a limit, such as badges:10, got 'badges'",
+    ),
+    "queues: a limit that is none": (
+        'queues = "badges:10,mail:many"',
+        "queues: expected a name and a limit, such as badges:10, got 'mail:many'",
+    ),
+    "queues: no name": ('queues = " :10"', "queues: expected a name and a limit, such as badges:10, got ':10'"),
+    "queues: below zero": (
+        'queues = "badges:-1"',
+        "queues: expected a name and a limit, such as badges:10, got 'badges:-1'",
+    ),
+    "imports: a number": ("imports = 1", "imports: expected a list of module names, got 1"),
+    "imports: a number within": ("imports = [1]", "imports: expected text, got 1"),
+    "a number: text": (
+        '[stager]\ninterval = "soon"',
+        "stager.interval: expected a number from 0.01 to 3600, got 'soon'",
+    ),
+    "a number: too low": ("[stager]\ninterval = 0", "stager.interval: expected a number from 0.01 to 3600, got 0"),
+    "a number: too high": (
+        "shutdown_grace_period = 1e9",
+        "shutdown_grace_period: expected a number from 0 to 86400, got 1000000000.0",
+    ),
+    "a number: infinity": ("[pool]\ntimeout = inf", "pool.timeout: expected a number from 0.1 to 86400, got inf"),
+    "a number: NaN": ("[pool]\ntimeout = nan", "pool.timeout: expected a number from 0.1 to 86400, got nan"),
+    "a number: a boolean": ("[pool]\ntimeout = true", "pool.timeout: expected a number from 0.1 to 86400, got True"),
+    "a number: more than a float holds": (
+        f"[pool]\ntimeout = 1{'0' * 400}",
+        f"pool.timeout: expected a number from 0.1 to 86400, got 1{'0' * 78}…",
+    ),
+    "a whole number: a fraction": ("[pool]\nmax_size = 1.5", "pool.max_size: expected a whole number, got 1.5"),
+    "a whole number: too low": ("[pool]\nmax_size = 0", "pool.max_size: expected a number from 1 to 1000, got 0"),
+    "a choice": ('log_level = "loud"', "log_level: expected one of debug, info, warning, error, got 'loud'"),
+    "true or false": ('insert_trigger = "maybe"', "insert_trigger: expected true or false, got 'maybe'"),
+}
+
+
+@pytest.mark.parametrize(("toml", "message"), REFUSALS.values(), ids=REFUSALS.keys())
+def test_refused(load, toml, message):
+    with pytest.raises(InvalidSetting) as refusal:
+        load(toml)
+
+    assert str(refusal.value) == message
+    assert isinstance(refusal.value, ValueError)
+
+
+@pytest.mark.parametrize("toml", ["tool = 1", "[tool]\nbridge = 'x'"])
+def test_a_table_of_pyproject_that_is_none(load, toml):
+    with pytest.raises(InvalidSetting, match=r"(tool|bridge): expected a table, got"):
+        load(toml, "pyproject.toml")
+
+
+def test_an_unknown_argument(load):
+    with pytest.raises(InvalidSetting, match="expected a setting's name, got 'queue'; did you mean 'queues'"):
+        load(arguments={"queue": "a:1"})
+
+
+def test_a_bad_value_from_the_environment(load):
+    with pytest.raises(InvalidSetting, match=r"stager\.mode: expected one of auto, on, off, got 'sometimes'"):
+        load(BRIDGE_STAGER_MODE="sometimes")
+
+
+@pytest.mark.parametrize(
+    ("text", "queues"),
+    [
+        ("badges:10", {"badges": 10}),
+        (" badges : 10 , default:5 ,", {"badges": 10, "default": 5}),
+        ("a:b:3", {"a:b": 3}),
+        ("größe 🦉:1", {"größe 🦉": 1}),
+        (",", {}),
+    ],
+)
+def test_queues_as_text(load, text, queues):
+    assert load(arguments={"queues": text})["queues"].value == queues
+
+
+@pytest.mark.parametrize(
+    ("given", "modules"),
+    [("a, b", ["a", "b"]), ("a, ,b,", ["a", "b"]), (["a", ""], ["a"]), (("x.y",), ["x.y"])],
+    ids=str,
+)
+def test_imports(load, given, modules):
+    assert load(arguments={"imports": given})["imports"].value == modules
+
+
+@pytest.mark.parametrize(
+    ("given", "value"),
+    [("true", True), ("YES", True), ("1", True), (1, True), (True, True), ("no", False), ("0", False), (False, False)],
+    ids=repr,
+)
+def test_true_or_false(load, given, value):
+    assert load(arguments={"insert_trigger": given})["insert_trigger"].value is value
+
+
+# Passwords
+
+PASSWORDS = {
+    "postgresql://ada:secret@host/db": "postgresql://ada:***@host/db",
+    "postgresql://ada:secret@host:5432,other:5433/db?sslmode=require": (
+        "postgresql://ada:***@host:5432,other:5433/db?sslmode=require"
+    ),
+    "postgres://ada:sec%40ret%2F@host/db": "postgres://ada:***@host/db",
+    "postgresql://ada:sec@ret@host/db": "postgresql://ada:***@host/db",
+    "postgresql://ada:sec:ret@host/db": "postgresql://ada:***@host/db",
+    "postgresql://ada:sec/ret@host/db": "postgresql://ada:***@host/db",
+    "postgresql://ada:sec?ret@host/db": "postgresql://ada:***@host/db",
+    "postgresql://ada:sec?a=ret@host/db": "postgresql://ada:***@host/db",
+    "postgresql://ada:sec#ret@host/db": "postgresql://ada:***@host/db",
+    "postgresql://ada:sec ret\n@host/db": "postgresql://ada:***@host/db",
+    "postgresql://:secret@host/db": "postgresql://:***@host/db",
+    "postgresql://ada:@host/db": "postgresql://ada:***@host/db",
+    "postgresql://host/db?password=secret": "postgresql://host/db?password=***",
+    "postgresql://host/db?user=ada&password=secret&sslmode=require": (
+        "postgresql://host/db?user=ada&password=***&sslmode=require"
+    ),
+    "postgresql://host/db?sslpassword=secret": "postgresql://host/db?sslpassword=***",
+    "postgresql://ada:secret@host/db?password=secret": "postgresql://ada:***@host/db?password=***",
+    "postgresql:///db?host=/tmp&password=secret": "postgresql:///db?host=/tmp&password=***",
+    "host=h user=ada password=secret dbname=d": "host=h user=ada password=*** dbname=d",
+    "password = 'sec\\' ret' host=h": "password = *** host=h",
+}
+OPEN = [
+    "postgresql://host/db",
+    "postgresql://ada@host:5432/db",
+    "postgresql:///db",
+    "postgresql://host:5432/db?application_name=a:b",
+    "postgresql://[::1]:5432/db",
+    "host=h passfile=/home/ada/.pgpass",
+    "",
+]
+
+
+@pytest.mark.parametrize(("dsn", "shown"), PASSWORDS.items())
+def test_a_password_is_not_shown(dsn, shown):
+    assert mask_password(dsn) == shown
+    assert "sec" not in shown
+
+
+@pytest.mark.parametrize("dsn", OPEN)
+def test_what_holds_no_password_is_shown_as_it_is(dsn):
+    assert mask_password(dsn) == dsn
+
+
+@pytest.mark.parametrize(
+    "dsn",
+    [
+        "postgresql://ada:secret@host:port/db",
+        "postgresql://ada:sec/ret@host/db",
+        "postgresql://ada:sec[ret@host/db",
+        "postgresql://ada:sec]ret@host/db",
+        "postgresql://ada:sec℀ret@host/db",
+        "postgresql://ada:secret@host:99999/db",
+        "postgresql://ada:secret@host:" + "9" * 5_000,
+        "mysql://ada:secret@host/db",
+        "ada:secret@host/db",
+        "host=h password=secret",
+        1,
+        None,
+    ],
+    ids=lambda dsn: str(dsn)[:40],
+)
+def test_a_refused_dsn_is_not_shown(dsn):
+    with pytest.raises(InvalidSetting) as refusal:
+        check_dsn("dsn", dsn)
+
+    assert str(refusal.value).startswith("dsn: expected ")
+    assert "sec" not in f"{refusal.value} {refusal.value!r} {refusal.value.__cause__}"
+    assert refusal.value.__suppress_context__ or refusal.value.__context__ is None
+
+
+@pytest.mark.parametrize(
+    "dsn",
+    [
+        "postgresql://",
+        "postgres://ada@host/db",
+        "postgresql://ada:sec%2Fret@host:5432/db",
+        "postgresql://host1:1,host2:2/db",
+        "postgresql://[::1]/db",
+        "postgresql://[::1]:5432/db",
+        "postgresql:///db?host=/tmp/run&port=5432",
+    ],
+)
+def test_a_dsn_that_is_one(dsn):
+    assert check_dsn("dsn", dsn) == dsn
+
+
+# Names
+
+
+@pytest.mark.parametrize("prefix", ["public", "größe", "a b", "x" * 63, '"', "{prefix}"])
+def test_a_schemas_name(prefix):
+    assert check_prefix("prefix", prefix) == prefix
+
+
+@pytest.mark.parametrize("prefix", ["", "x" * 64, "ü" * 32, "a\0", "\ud800", None, 1])
+def test_what_is_no_schemas_name(prefix):
+    with pytest.raises(InvalidSetting):
+        check_prefix("prefix", prefix)
+
+
+@pytest.mark.parametrize("node", ["a b", "a\n", "\t", "", None, "a\u00a0b"])
+def test_what_is_no_nodes_name(node):
+    with pytest.raises(InvalidSetting):
+        check_node("node", node)
+
+
+def test_a_nodes_name_is_this_processs_alone(monkeypatch):
+    monkeypatch.delenv("DYNO", raising=False)
+    assert default_node() == f"{socket.gethostname()}.{os.getpid()}"
+    assert check_node("node", default_node()) == default_node()
+
+    monkeypatch.setenv("DYNO", "web.1")
+    assert default_node() == "web.1"
+
+
+def test_the_settings_of_this_project_are_readable():
+    """Its own pyproject.toml has no section for itself, and says so by its silence."""
+    root = Path(__file__).parents[1]
+
+    assert changed(load_settings(environment={}, folder=root)) == {}
