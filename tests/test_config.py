@@ -8,12 +8,10 @@ import pytest
 
 from bridge.config import (
     Setting,
-    check_dsn,
     check_node,
     check_prefix,
     default_node,
     load_settings,
-    mask_password,
 )
 from bridge.errors import InvalidSetting
 
@@ -354,98 +352,6 @@ def test_imports(load, given, modules):
 )
 def test_true_or_false(load, given, value):
     assert load(arguments={"insert_trigger": given})["insert_trigger"].value is value
-
-
-# Passwords
-
-PASSWORDS = {
-    "postgresql://ada:secret@host/db": "postgresql://ada:***@host/db",
-    "postgresql://ada:secret@host:5432,other:5433/db?sslmode=require": (
-        "postgresql://ada:***@host:5432,other:5433/db?sslmode=require"
-    ),
-    "postgres://ada:sec%40ret%2F@host/db": "postgres://ada:***@host/db",
-    "postgresql://ada:sec@ret@host/db": "postgresql://ada:***@host/db",
-    "postgresql://ada:sec:ret@host/db": "postgresql://ada:***@host/db",
-    "postgresql://ada:sec/ret@host/db": "postgresql://ada:***@host/db",
-    "postgresql://ada:sec?ret@host/db": "postgresql://ada:***@host/db",
-    "postgresql://ada:sec?a=ret@host/db": "postgresql://ada:***@host/db",
-    "postgresql://ada:sec#ret@host/db": "postgresql://ada:***@host/db",
-    "postgresql://ada:sec ret\n@host/db": "postgresql://ada:***@host/db",
-    "postgresql://:secret@host/db": "postgresql://:***@host/db",
-    "postgresql://ada:@host/db": "postgresql://ada:***@host/db",
-    "postgresql://host/db?password=secret": "postgresql://host/db?password=***",
-    "postgresql://host/db?user=ada&password=secret&sslmode=require": (
-        "postgresql://host/db?user=ada&password=***&sslmode=require"
-    ),
-    "postgresql://host/db?sslpassword=secret": "postgresql://host/db?sslpassword=***",
-    "postgresql://ada:secret@host/db?password=secret": "postgresql://ada:***@host/db?password=***",
-    "postgresql:///db?host=/tmp&password=secret": "postgresql:///db?host=/tmp&password=***",
-    "host=h user=ada password=secret dbname=d": "host=h user=ada password=*** dbname=d",
-    "password = 'sec\\' ret' host=h": "password = *** host=h",
-}
-OPEN = [
-    "postgresql://host/db",
-    "postgresql://ada@host:5432/db",
-    "postgresql:///db",
-    "postgresql://host:5432/db?application_name=a:b",
-    "postgresql://[::1]:5432/db",
-    "host=h passfile=/home/ada/.pgpass",
-    "",
-]
-
-
-@pytest.mark.parametrize(("dsn", "shown"), PASSWORDS.items())
-def test_a_password_is_not_shown(dsn, shown):
-    assert mask_password(dsn) == shown
-    assert "sec" not in shown
-
-
-@pytest.mark.parametrize("dsn", OPEN)
-def test_what_holds_no_password_is_shown_as_it_is(dsn):
-    assert mask_password(dsn) == dsn
-
-
-@pytest.mark.parametrize(
-    "dsn",
-    [
-        "postgresql://ada:secret@host:port/db",
-        "postgresql://ada:sec/ret@host/db",
-        "postgresql://ada:sec[ret@host/db",
-        "postgresql://ada:sec]ret@host/db",
-        "postgresql://ada:sec℀ret@host/db",
-        "postgresql://ada:secret@host:99999/db",
-        "postgresql://ada:secret@host:" + "9" * 5_000,
-        "mysql://ada:secret@host/db",
-        "ada:secret@host/db",
-        "host=h password=secret",
-        1,
-        None,
-    ],
-    ids=lambda dsn: str(dsn)[:40],
-)
-def test_a_refused_dsn_is_not_shown(dsn):
-    with pytest.raises(InvalidSetting) as refusal:
-        check_dsn("dsn", dsn)
-
-    assert str(refusal.value).startswith("dsn: expected ")
-    assert "sec" not in f"{refusal.value} {refusal.value!r} {refusal.value.__cause__}"
-    assert refusal.value.__suppress_context__ or refusal.value.__context__ is None
-
-
-@pytest.mark.parametrize(
-    "dsn",
-    [
-        "postgresql://",
-        "postgres://ada@host/db",
-        "postgresql://ada:sec%2Fret@host:5432/db",
-        "postgresql://host1:1,host2:2/db",
-        "postgresql://[::1]/db",
-        "postgresql://[::1]:5432/db",
-        "postgresql:///db?host=/tmp/run&port=5432",
-    ],
-)
-def test_a_dsn_that_is_one(dsn):
-    assert check_dsn("dsn", dsn) == dsn
 
 
 # Names

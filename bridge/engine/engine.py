@@ -118,9 +118,13 @@ class Engine:
         return sum(row["jobs"] for row in rows), ready & set(queues)
 
     async def elixir_leads(self) -> bool:
-        """Tell whether an Elixir node holds a live lease; where there is no table of leases, nobody can tell: True."""
+        """Tell whether an Elixir node holds a live lease.
+
+        Tables of V9 and V10 have none to tell it by, so the answer is True there: Elixir made them. On those of Oban for
+        Python, Elixir can't lead.
+        """
         if not self.catalog.has_peers:
-            return True
+            return self.catalog.origin != "oban-py"
         [row] = await self._fetch("elixir_leads", utc_now())
         return bool(row[0])
 

@@ -13,7 +13,7 @@ from typing import Any
 from bridge import telemetry
 from bridge.engine import Engine, is_unavailable
 from bridge.jobs import Job, Registry
-from bridge.queues.acker import Acker
+from bridge.queues.acker import Acker, RefusedOutcome
 from bridge.queues.backoff import RetryDelay
 from bridge.queues.bounded import within
 from bridge.queues.execution import Execution
@@ -259,7 +259,7 @@ class Producer:
 
     def _report(self, outcome: Outcome, recorded: bool) -> None:
         job, ack = outcome.job, outcome.ack
-        if not recorded:
+        if not recorded and not isinstance(outcome.error, RefusedOutcome):
             logger.warning("job %s was changed by somebody else while it ran; its outcome is dropped", job.id)
         if ack is None:
             return

@@ -4,7 +4,7 @@ import pytest
 
 from bridge.engine.filters import build_where, job_id_of, select_jobs
 from bridge.errors import InvalidFilter, InvalidWorker, ValidationError
-from bridge.jobs import Job, JobState, Worker, job
+from bridge.jobs import Job, JobState, Worker, job, registry
 from bridge.jobs.worker import register
 
 from .rig import put, row
@@ -17,11 +17,13 @@ class SendMail(Worker):
     def process(self, job): ...
 
 
-register(SendMail, {"name": "Mail.Send"})
-
-
 @job(name="resize")
 def resize(width): ...
+
+
+# They need their options alone; their names are left to other tests.
+registry.unregister(register(SendMail, {"name": "Mail.Send"}))
+registry.unregister(resize.worker)
 
 
 class Unregistered(Worker):

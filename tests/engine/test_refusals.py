@@ -22,8 +22,7 @@ class Known(Worker):
     def process(self, job): ...
 
 
-register(Known, {"name": "Known", "meta": {"own": 1}})
-registry.unregister(Known)
+registry.unregister(register(Known, {"name": "Known", "meta": {"own": 1}}))
 
 
 def changed(**attributes):

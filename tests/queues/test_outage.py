@@ -13,6 +13,7 @@ from bridge import Oban, Record, Snooze
 from bridge.engine.schema import install
 from bridge.postgres import temporary_server
 from bridge.pubsub import Status
+from bridge.queues.backoff import RetryDelay
 
 from .rig import PATIENCE, connected, insert_row, row_of, states, until
 from .wire import wire_to
@@ -104,6 +105,32 @@ async def test_jobs_that_end_while_the_server_is_away_are_written_later(
         assert [len((await row_of(conn, job))["errors"]) for job in jobs] == [0] * 10 + [1, 1]
     assert all(event.recorded for _, event in ends)
     assert 1 <= len(lines(caplog)) <= 12
+
+
+async def test_a_long_outage_is_told_now_and_then(installed, worker, gate, ends, registry, caplog, monkeypatch):
+    waits = {}
+
+    class Quick(RetryDelay):
+        """As many attempts in a moment as there are in minutes."""
+
+        def next(self):
+            waits[id(self)] = waits.get(id(self), 0) + 1
+            super().next()
+            return 0.001
+
+    monkeypatch.setattr("bridge.queues.acker.RetryDelay", Quick)
+    monkeypatch.setattr("bridge.queues.producer.RetryDelay", Quick)
+    cls = worker(gate)
+    async with wire_to(installed) as wire, node(wire.dsn, registry) as oban:
+        await oban.enqueue(cls.new())
+        await gate.entered(1)
+        await wire.cut()
+        gate.open()
+        await until(lambda: asyncio.sleep(0, len(waits) == 2 and min(waits.values()) > 40), patience=RETURN)
+        assert 5 <= caplog.text.count("outcomes wait for the database") <= max(waits.values()) / 10 + 1
+        assert 5 <= caplog.text.count("queue default can't fetch") <= max(waits.values()) / 10 + 1
+        await wire.open()
+        await ends.first(1)
 
 
 async def test_a_node_starts_to_work_when_its_server_comes_back(own, registry, worker, ends):
@@ -348,6 +375,7 @@ async def test_a_row_that_refuses_every_outcome_is_given_up_and_the_queue_goes_o
     assert (await ends.of(stuck)).recorded is False
     assert (await row_of(conn, stuck))["state"] == "executing"
     assert f"the database refused the outcome of job {stuck.id}" in caplog.text
+    assert "changed by somebody else" not in caplog.text
 
 
 async def test_a_pkill_that_was_sent_while_nobody_listened_is_made_up_for(
