@@ -120,7 +120,7 @@ class Engine:
     async def elixir_leads(self) -> bool:
         """Tell whether an Elixir node holds a live lease.
 
-        Tables of V9 and V10 have none to tell it by, so the answer is True there: Elixir made them. On those of Oban for
+        Tables of V9 and V10 have none to tell it by, so the answer is True there. On those of Oban for
         Python, Elixir can't lead.
         """
         if not self.catalog.has_peers:

@@ -126,6 +126,7 @@ async def test_a_long_outage_is_told_now_and_then(installed, worker, gate, ends,
         await gate.entered(1)
         await wire.cut()
         gate.open()
+        oban._parts.queues.wake()
         await until(lambda: asyncio.sleep(0, len(waits) == 2 and min(waits.values()) > 40), patience=RETURN)
         assert 5 <= caplog.text.count("outcomes wait for the database") <= max(waits.values()) / 10 + 1
         assert 5 <= caplog.text.count("queue default can't fetch") <= max(waits.values()) / 10 + 1

@@ -5,14 +5,14 @@ import json
 
 import asyncpg
 import pytest
-from engine.schema.oban_databases import ALL, OBAN_PY, make
+from engine.schema.oban_databases import ALL, make
 
 from bridge import Cancel, Discard, Record, Snooze
 
 from .rig import connected, notify, row_of
 
 #: Versions without a table of leases can't tell whether an Elixir node stages.
-NO_LEASES = ("V9", "V10", "V10 grown by 2.10.1", OBAN_PY)
+NO_LEASES = ("V9", "V10", "V10 grown by 2.10.1")
 
 
 PREFIX = "oban"
