@@ -85,6 +85,10 @@ class Engine:
         jobs.sort(key=lambda job: (job.priority, job.scheduled_at, job.id))
         return jobs
 
+    async def claimed(self, queue: str, uuid: str) -> list[Job[Any]]:
+        """Return the jobs of a queue that are the producer `uuid`'s now."""
+        return [Job.from_row(row) for row in await self._fetch("claimed_jobs", queue, uuid)]
+
     async def ack(self, uuid: str, acks: Iterable[Ack]) -> set[tuple[int, int]]:
         """Write outcomes of the producer `uuid`'s jobs, all or none; return (id, attempt) of each that its row took.
 

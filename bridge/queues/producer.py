@@ -25,9 +25,6 @@ from bridge.telemetry import events
 #: Outcomes that may wait for the database before no more jobs are fetched.
 BACKLOG = 5_000
 
-#: Running jobs of a queue, on all nodes, that are looked through for those of a fetch whose answer was lost.
-CLAIMS = 100_000
-
 #: Seconds that cancelled tasks get to come to an end when the producer stops.
 UNWIND = 1.0
 
@@ -204,12 +201,12 @@ class Producer:
         """
         ours = {*self._running, *self._acker.pending_keys()}
         try:
-            rows = await self._engine.select({"queue": self.options.queue, "state": "executing"}, CLAIMS)
+            claimed = await self._engine.claimed(self.options.queue, self.uuid)
         except Exception as error:
             self._unanswered = is_unavailable(error)
             raise
         self._unanswered = False
-        return [job for job in rows if job.attempted_by[1:2] == [self.uuid] and (job.id, job.attempt) not in ours]
+        return [job for job in claimed if (job.id, job.attempt) not in ours]
 
     def _workers(self) -> list[str] | None:
         if self.options.workers == "any":
