@@ -6,11 +6,11 @@ import os
 import re
 import socket
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote_plus, urlsplit
 
 from bridge.errors import InvalidSetting
 from bridge.jobs.checks import seconds, storable, suggest
@@ -19,8 +19,19 @@ from bridge.jobs.checks import seconds, storable, suggest
 FILES = ("bridge.toml", "pyproject.toml")
 
 #: A password may hold anything, also unescaped: all from the first colon to the last @ is taken for it.
-_IN_ADDRESS = re.compile(r"(?<=://)([^:/@]*):.*@", re.DOTALL)
-_IN_OPTIONS = re.compile(r"((?:^|[?&\s])(?:ssl)?password\s*=\s*)('(?:[^'\\]|\\.)*'|[^&\s]*)")
+_IN_ADDRESS = re.compile(r"://[^:]*:(.*)@", re.DOTALL)
+_KEY = re.compile(r"(?<![^=&?\s])([^=&?\s]+)\s*=\s*")
+_QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'(?=\s|$)", re.DOTALL)
+_SECRETS = ("password", "passwd", "pwd", "secret", "token", "scram_client_key", "scram_server_key")
+
+#: Where one of these follows a password, the password has ended; any other text after it is masked too.
+_PLAIN_OPTIONS = frozenset({
+    "application_name", "channel_binding", "client_encoding", "connect_timeout", "database", "dbname",
+    "fallback_application_name", "gssencmode", "gsslib", "host", "hostaddr", "keepalives", "krbsrvname",
+    "load_balance_hosts", "options", "passfile", "port", "requirepeer", "service", "ssl_max_protocol_version",
+    "ssl_min_protocol_version", "sslcert", "sslcrl", "sslkey", "sslmode", "sslnegotiation", "sslrootcert",
+    "target_session_attrs", "user",
+})  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +84,42 @@ def load_settings(
 
 
 def mask_password(dsn: str) -> str:
-    """Return a DSN, in either of libpq's forms, for people to see, its passwords as `***`."""
-    return _IN_OPTIONS.sub(r"\1***", _IN_ADDRESS.sub(r"\1:***@", dsn))
+    """Return a DSN, in either of libpq's forms, for people to see, its passwords as `***`.
+
+    Where it can't be told how far a password goes, more than the password is masked.
+    """
+    shown, reached = "", 0
+    for start, end in sorted(_secret_spans(dsn)):
+        if start >= reached:
+            shown += f"{dsn[reached:start]}***"
+        reached = max(reached, end)
+    return shown + dsn[reached:]
 
 
 def default_node() -> str:
     """Return `DYNO`, or the host's name and the process id: the name must be this process's alone."""
     return os.environ.get("DYNO") or f"{socket.gethostname()}.{os.getpid()}"
+
+
+def _secret_spans(dsn: str) -> Iterator[tuple[int, int]]:
+    if address := _IN_ADDRESS.search(dsn):
+        yield address.span(1)
+    keys = list(_KEY.finditer(dsn))
+    for place, key in enumerate(keys):
+        name = unquote_plus(key[1]).lower()
+        if any(secret in name for secret in _SECRETS):
+            yield key.end(), _end_of_secret(dsn, key.end(), keys[place + 1 :])
+
+
+def _end_of_secret(dsn: str, start: int, later: list[re.Match[str]]) -> int:
+    if "://" not in dsn and dsn.startswith("'", start):
+        quoted = _QUOTED.match(dsn, start)
+        return quoted.end() if quoted else len(dsn)
+    for key in later:
+        before = key.start() - 1
+        if key.start() > start and dsn[before] in "& \t\r\n" and unquote_plus(key[1]).lower() in _PLAIN_OPTIONS:
+            return before
+    return len(dsn)
 
 
 _Layer = dict[str, tuple[Any, str]]
@@ -155,9 +195,11 @@ def check_dsn(name: str, value: Any) -> str:
         raise InvalidSetting(name, "another text", "postgresql://user@host:port/database")
     mend = "a password's @, :, / and brackets are written %40, %3A, %2F, %5B and %5D"
     try:
-        hosts = urlsplit(value).netloc.rpartition("@")[2]
+        user, _, hosts = urlsplit(value).netloc.rpartition("@")
     except ValueError:  # its message shows the password
         raise InvalidSetting(name, "another text", "postgresql://user@host:port/database", mend) from None
+    if "@" in user:
+        raise InvalidSetting(name, "two of them", "one @ in the DSN, before the host", "others are written %40")
     for host in hosts.split(","):
         _, colon, port = host.rpartition("]")[2].rpartition(":")
         if colon and not (re.fullmatch("[0-9]{1,5}", port) and int(port) < 65_536):
@@ -234,7 +276,8 @@ def _one_of(*choices: str) -> Callable[[str, Any], str]:
 
 
 def _boolean(name: str, value: Any) -> bool:
-    found = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}.get(str(value).lower())
+    text = str(value).lower() if isinstance(value, str | bool) or value in (0, 1) else ""
+    found = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}.get(text)
     if found is None:
         raise InvalidSetting(name, value, "true or false")
     return found

@@ -45,6 +45,10 @@ class _Repr(reprlib.Repr):
     def repr_instance(self, x: object, level: int) -> str:
         return repr(x)
 
+    def repr_int(self, x: int, level: int) -> str:
+        # Python refuses to write integers of over 4,300 digits, which must not hide the error that is being told.
+        return f"<int of {x.bit_length()} bits>" if x.bit_length() > _SHOWN * 40 else super().repr_int(x, level)
+
 
 def shorten(value: object, limit: int = _SHOWN) -> str:
     """Return `repr(value)`, cut to `limit` characters, for use in a message."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from bridge.config import check_dsn, check_node, check_prefix, default_node
@@ -20,7 +20,7 @@ from bridge.queues import QueueOptions, parse_queues
 class Plan:
     """The checked options of an instance; `Oban` says what each means."""
 
-    dsn: str | None
+    dsn: str | None = field(repr=False)  # it may hold a password, and a repr ends up in logs
     pool: Any
     name: str
     prefix: str
@@ -30,7 +30,7 @@ class Plan:
     insert_trigger: bool
     grace: float
     stager: Mapping[str, Any]
-    notifier: Mapping[str, Any]
+    notifier: Mapping[str, Any] = field(repr=False)  # it may hold a DSN
     pool_options: Mapping[str, Any]
 
     @property
@@ -82,7 +82,9 @@ def _known(field: str, options: Any, known: tuple[str, ...]) -> dict[str, Any]:
         raise InvalidSetting(field, options, "a dict of options")
     for option in options or {}:
         if option not in known:
-            raise InvalidSetting(field, option, "an option of it", suggest(str(option), known))
+            raise InvalidSetting(
+                field, option, "an option of it", suggest(option if isinstance(option, str) else "", known)
+            )
     return dict(options or {})
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from bridge import Oban
 from bridge.config import check_dsn, mask_password
 from bridge.errors import InvalidSetting
 
@@ -29,6 +30,17 @@ PASSWORDS = {
     "postgresql:///db?host=/tmp&password=secret": "postgresql:///db?host=/tmp&password=***",
     "host=h user=ada password=secret dbname=d": "host=h user=ada password=*** dbname=d",
     "password = 'sec\\' ret' host=h": "password = *** host=h",
+    "password='sec ret host=h": "password=***",
+    "postgresql://user@azsrv:secret@host/db": "postgresql://user@azsrv:***@host/db",
+    "postgresql://us/er:secret@host/db": "postgresql://us/er:***@host/db",
+    "postgresql://host/db?pass%77ord=secret": "postgresql://host/db?pass%77ord=***",
+    "postgresql://host/db?PASSWORD=secret&user=ada": "postgresql://host/db?PASSWORD=***&user=ada",
+    "postgresql://host/db?password=sec&ret&sslmode=require": "postgresql://host/db?password=***&sslmode=require",
+    "postgresql://host/db?password=sec?sslmode=ret": "postgresql://host/db?password=***",
+    "postgresql://host/db?password=a=sec#ret": "postgresql://host/db?password=***",
+    "postgresql://ada:secret@host/db?password=p@sec": "postgresql://ada:***",
+    "postgresql://ada:sec?password=ret@host/db": "postgresql://ada:***",
+    "postgresql://host/db?scram_client_key=sec": "postgresql://host/db?scram_client_key=***",
 }
 OPEN = [
     "postgresql://host/db",
@@ -59,6 +71,8 @@ def test_what_holds_no_password_is_shown_as_it_is(dsn):
         "postgresql://ada:sec/ret@host/db",
         "postgresql://ada:sec[ret@host/db",
         "postgresql://ada:sec]ret@host/db",
+        "postgresql://ada@azure:secret@host/db",
+        "postgresql://ada:sec@ret@host/db",
         "postgresql://ada:sec℀ret@host/db",
         "postgresql://ada:secret@host:99999/db",
         "postgresql://ada:secret@host:" + "9" * 5_000,
@@ -93,3 +107,11 @@ def test_a_refused_dsn_is_not_shown(dsn):
 )
 def test_a_dsn_that_is_one(dsn):
     assert check_dsn("dsn", dsn) == dsn
+
+
+def test_an_instance_s_options_are_shown_without_their_dsns():
+    dsn = "postgresql://ada:secret@host/db"
+    plan = Oban(dsn=dsn, notifier={"dsn": dsn})._plan
+
+    assert (plan.dsn, plan.notifier) == (dsn, {"dsn": dsn})
+    assert "secret" not in repr(plan)

@@ -6,12 +6,14 @@ import re
 
 import pytest
 
-from bridge import errors
+from bridge import Oban, errors
+from bridge.config import load_settings
 from bridge.errors import (
     BridgeError,
     DecodeError,
     InstanceNotFound,
     InvalidJob,
+    InvalidSetting,
     JobTimeout,
     NotRunning,
     ValidationError,
@@ -117,6 +119,55 @@ class Unspeakable(Exception):
 )
 def test_a_value_for_a_message(value, shown):
     assert shorten(value) == shown
+
+
+def cyclic():
+    """A list and a dict that hold each other."""
+    value = [{}]
+    value[0]["self"] = value
+    return value
+
+
+def deep():
+    """A list in a list, and so on, deeper than Python's stack."""
+    value = []
+    for _ in range(100_000):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (10**5000, "<int of 16610 bits>"),
+        (-(10**5000), "<int of 16610 bits>"),
+        ([10**5000], "[<int of 16610 bits>]"),
+        (cyclic(), "[{'self': [{'self': [...]}]}]"),
+        (deep(), "[[[[[...]]]]]"),
+    ],
+    ids=["huge", "minus huge", "a huge item", "cyclic", "deep"],
+)
+def test_a_value_that_python_can_t_write_out_can_be_told_of(value, shown):
+    assert shorten(value) == shown
+    assert str(InvalidJob("state", value, "less")) == f"state: expected less, got {shown}"
+
+
+@pytest.mark.parametrize("field", ["node", "name", "prefix", "shutdown_grace_period", "queues"])
+@pytest.mark.parametrize("value", [10**5000, cyclic(), deep()], ids=["huge", "cyclic", "deep"])
+def test_an_option_that_python_can_t_write_out_is_refused_with_its_name(field, value):
+    with pytest.raises(InvalidSetting, match=field):
+        Oban(**{"dsn": "postgresql://h/d", field: value})
+
+
+@pytest.mark.parametrize("value", [10**5000, cyclic(), deep()], ids=["huge", "cyclic", "deep"])
+def test_a_switch_that_python_can_t_write_out_is_refused_with_its_name(value):
+    with pytest.raises(InvalidSetting, match="insert_trigger: expected true or false"):
+        load_settings({"insert_trigger": value}, environment={})
+
+
+def test_an_option_s_name_that_python_can_t_write_out_is_refused():
+    with pytest.raises(InvalidSetting, match="pool_options: expected an option of it, got <int of 16610 bits>"):
+        Oban(dsn="postgresql://h/d", pool_options={10**5000: 1})
 
 
 @pytest.mark.parametrize(("length", "shown"), [(8, "'aaaaaaaa'"), (9, "'aaaaaaaa…"), (900, "'aaaaaaaa…")])

@@ -40,7 +40,9 @@ def main() -> None:
         # Its text may quote the DSN, password and all.
         _fail("the DSN can't be read; expected postgresql://user:password@host:port/database, odd characters as %xx")
     except (OSError, asyncpg.PostgresError) as error:
-        _fail(f"the database did not answer: {error or type(error).__name__}; check --dsn and that the server runs")
+        _fail(
+            f"the database did not answer: {str(error) or type(error).__name__}; check --dsn and that the server runs"
+        )
 
 
 def _fail(message: str) -> None:

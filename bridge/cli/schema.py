@@ -8,11 +8,10 @@ import json
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
-import asyncpg
 import typer
 
 from bridge.cli.options import Dsn, Prefix, resolve_dsn, resolve_prefix
-from bridge.engine import schema
+from bridge.engine import connect, schema
 from bridge.errors import SchemaError
 
 if TYPE_CHECKING:
@@ -94,7 +93,9 @@ def uninstall(
         return
     if not yes:
         typer.confirm(f"Drop {', '.join(catalog.objects)} from {_schema(name)}, with {_count(jobs)}?", abort=True)
-    _run(dsn, lambda conn: schema.uninstall(conn, name))
+    if not _run(dsn, lambda conn: schema.uninstall(conn, name)):
+        typer.echo(f"nothing was dropped: meanwhile, someone else has removed what {_schema(name)} had of Oban's")
+        return
     typer.echo(f"dropped {', '.join(catalog.objects)} from {_schema(name)}, with {_count(jobs)}")
 
 
@@ -115,7 +116,7 @@ def _run(dsn: str | None, act: Callable[[Any], Awaitable[Result]]) -> Result:
 
 
 async def _connected(dsn: str, act: Callable[[Any], Awaitable[Result]]) -> Result:
-    conn = await asyncpg.connect(dsn, statement_cache_size=0)  # so that any pooler will do
+    conn = await connect(dsn, timeout=None, statement_cache_size=0)  # so that any pooler will do
     try:
         return await act(conn)
     finally:
@@ -137,6 +138,8 @@ async def _survey(conn: Any, prefix: str) -> tuple[Catalog, dict[str, int] | str
     catalog = await schema.inspect(conn, prefix)
     if catalog.version is None:
         return catalog, {}
+    if not catalog.supported:
+        return catalog, "the table is not one that Bridge knows"
     try:
         found = await schema.count_jobs(conn, prefix)
     except SchemaError as error:
@@ -149,8 +152,14 @@ def _schema(prefix: str) -> str:
 
 
 def _version(catalog: Catalog) -> str:
+    if catalog.version is None and catalog.in_the_way:
+        return (
+            f"no table oban_jobs, and in its way: {', '.join(catalog.in_the_way)}; remove it, or choose another prefix"
+        )
     if catalog.version is None:
         return "no table oban_jobs; `bridge install` makes it"
+    if catalog.version == 0 and not catalog.supported:
+        return f"none: this oban_jobs is not Oban's table, it lacks {catalog.shortcomings}; choose another prefix"
     if not catalog.supported:
         return f"version {catalog.version}, too old: migrate to 9 or later with Oban's own migrations"
     if catalog.version in (0, schema.MANAGED_ELSEWHERE):

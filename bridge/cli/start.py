@@ -34,6 +34,8 @@ _NOT_YET = (
     asyncpg.PostgresConnectionError,
 )
 
+_LAST_WORDS = 1.0  # seconds that cancelled tasks may take to end
+
 
 def start(
     dsn: Dsn = None,
@@ -124,6 +126,22 @@ async def _serve(oban: Oban, settings: Mapping[str, Setting], *, install: bool) 
     finally:
         await oban.stop()
     log_event("bridge.stopped")
+    await _abandon_the_rest()
+
+
+async def _abandon_the_rest() -> None:
+    """End the process where tasks go on though they were cancelled: the event loop would wait for them for ever."""
+    rest = asyncio.all_tasks() - {asyncio.current_task()}
+    if not rest:
+        return
+    for task in rest:
+        task.cancel()
+    _, pending = await asyncio.wait(rest, timeout=_LAST_WORDS)
+    if pending:
+        log_event("bridge.abandoned", tasks=len(pending))
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
 
 
 async def _start_when_possible(oban: Oban, stopping: asyncio.Event) -> bool:

@@ -7,6 +7,7 @@ a document that jsonb printed.
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 import msgspec
@@ -19,7 +20,12 @@ from bridge.errors import DecodeError, EncodeError
 MAX_BYTES: Final = 268_435_455
 """The longest document: jsonb's own limit on an object's content."""
 
-_RULES: Final = Rules(target="jsonb", max_bits=435_411)  # the integers of 131,072 digits, numeric's limit
+# Jason 1.4 refuses a longer integer, and a queue that loads such a row dies with it; jsonb itself would take 131,072.
+_MAX_DIGITS: Final = 1_024
+_RULES: Final = Rules(target="jsonb", max_bits=3_402, max_characters=_MAX_DIGITS)
+# A run of 1,024 digits lies on eight places in a row, of those that are this far apart.
+_STRIDE: Final = _MAX_DIGITS // 8
+_has_eight_digits: Final = re.compile("[0-9]{8}").search
 # A number that jsonb prints with this many zeros may be too small for a float.
 _TINY: Final = "0" * 320
 _encode = msgspec.json.Encoder().encode
@@ -37,7 +43,8 @@ def encode_object(value: Any, field: str = "args") -> str:
 
     Raises:
         EncodeError: `value` is not an object (Elixir's queue would stop at such a row), or it holds what jsonb
-            or the BEAM can't: NaN, infinity, U+0000, a lone surrogate, an unknown type. Nothing was written.
+            or the BEAM can't: NaN, infinity, U+0000, a lone surrogate, an unknown type, an integer of more than
+            1,024 characters. Nothing was written.
     """
     if type(value) is not dict:
         lowered = lower(value, Place(field), _RULES)
@@ -86,11 +93,16 @@ def _encode_plain(value: Any) -> str | None:
     """
     try:
         text = _encode(value).decode()
-        if "\\u0000" in text or _decode(text) != value:
+        if "\\u0000" in text or _decode(text) != value or _may_hold_long_integer(text):
             return None
     except (ValueError, TypeError, RecursionError):
         return None
     return None if text.count("[") + text.count("{") > MAX_DEPTH and _is_deep(value) else text
+
+
+def _may_hold_long_integer(text: str) -> bool:
+    """Tell whether there is a run of more digits than an integer may have: one in 128 characters is looked at."""
+    return len(text) > _MAX_DIGITS and _has_eight_digits(text[::_STRIDE]) is not None
 
 
 def _is_deep(value: Any) -> bool:
@@ -108,7 +120,7 @@ def _is_deep(value: Any) -> bool:
 def _encode_lowered(value: Any, field: str) -> str:
     try:
         return _encode(value).decode()
-    except ValueError:  # an integer of more digits than CPython converts in one go
+    except ValueError:  # an integer of more digits than the host lets CPython convert, 640 at the least
         return _encode(_with_raw_integers(value)).decode()
     except RecursionError:
         raise EncodeError(field, "a nested value", "fewer levels than the stack has room for", "flatten it") from None

@@ -22,6 +22,7 @@ import msgspec
 
 from bridge.codecs import iso
 from bridge.codecs.fields import fields_of
+from bridge.codecs.numerals import format_integer
 from bridge.errors import EncodeError
 
 MAX_DEPTH: Final = 256
@@ -41,15 +42,36 @@ class Rules:
     Attributes:
         target: Its name, for messages.
         max_bits: The widest integer.
+        max_characters: The longest integer as decimal text, its sign included; None where only the bits count.
         nul: Whether a string may hold U+0000.
         binary: Whether `bytes` stay; where they don't, only a field that declares them may hold them, as base64.
     """
 
     target: str
     max_bits: int
+    max_characters: int | None = None
     nul: bool = False
     binary: bool = False
     declared: bool = False
+
+    def admits(self, number: int) -> bool:
+        """Tell whether an integer is not too wide."""
+        bits = number.bit_length()
+        if bits > self.max_bits or self.max_characters is None:
+            return bits <= self.max_bits
+        # A digit is worth more than 3 bits, so hardly any integer has to be written out.
+        return bits < 3 * self.max_characters or len(format_integer(number)) <= self.max_characters
+
+    @property
+    def widest(self) -> tuple[str, str]:
+        """What `admits` takes and what to do with the rest, for messages."""
+        if self.max_characters is None:
+            return f"at most {self.max_bits:,} bits", f"pass it as text: {self.target} can't hold it"
+        most = f"{self.max_characters:,}"
+        return (
+            f"an integer of at most {most} characters with its sign",
+            f"send it as text: Elixir's JSON decoder takes {most} digits at most",
+        )
 
     def inside(self, declares_bytes: bool) -> Rules:
         """Return the rules for a field of a typed object."""
@@ -158,9 +180,9 @@ def _check_encodable(text: str, place: Place) -> None:
 @lower.register
 def _lower_integer(value: int, place: Place, rules: Rules) -> int:
     number = int(value)
-    if number.bit_length() > rules.max_bits:
+    if not rules.admits(number):
         shown = f"an integer of {number.bit_length()} bits"
-        place.refuse(shown, f"at most {rules.max_bits:,} bits", f"pass it as text: {rules.target} can't hold it")
+        place.refuse(shown, *rules.widest)
     return number
 
 
@@ -239,7 +261,9 @@ def _lower_key(key: Any, place: Place, rules: Rules) -> str:
         return _lower_key(key.value, place, rules)
     if isinstance(key, str):
         return _lower_text(key, place, rules)
-    if isinstance(key, (int, UUID)) and not isinstance(key, bool):
+    if isinstance(key, int) and not isinstance(key, bool):
+        return format_integer(int(key))
+    if isinstance(key, UUID):
         return str(key)
     return place.refuse(key, "a key that is text, an integer, a UUID or an Enum of these", "use str(key)")
 

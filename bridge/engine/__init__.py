@@ -2,7 +2,7 @@
 
 from bridge.engine.acks import Ack
 from bridge.engine.clock import naive, utc_now
-from bridge.engine.connections import Connections, connect, create_pool, is_unavailable
+from bridge.engine.connections import Connections, connect, create_pool, is_cut_short, is_unavailable
 from bridge.engine.engine import Engine, Group
 from bridge.engine.filters import JobOrId, job_id_of, select_jobs
 from bridge.engine.peers import Peer
@@ -18,6 +18,7 @@ __all__ = [
     "Peer",
     "connect",
     "create_pool",
+    "is_cut_short",
     "is_unavailable",
     "job_id_of",
     "naive",

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, nullcontext
+import os
+import re
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, nullcontext
+from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, unquote_plus
 
 import asyncpg
 
-from bridge.errors import SchemaError
+from bridge.errors import InvalidSetting, SchemaError
 
 _UNAVAILABLE = (
     OSError,
@@ -33,21 +37,106 @@ def is_unavailable(error: BaseException) -> bool:
     return isinstance(error, _UNAVAILABLE) and not isinstance(error, ValueError)
 
 
+def is_cut_short(error: BaseException) -> bool:
+    """Tell whether a statement took too long for the server, or for this client."""
+    return isinstance(error, asyncpg.QueryCanceledError | TimeoutError)
+
+
 async def create_pool(dsn: str, *, min_size: int = 1, max_size: int = 10, timeout: float = 60) -> Any:
     """Open a pool of connections.
 
     Args:
-        dsn: `postgresql://user@host/database`, with any option that libpq knows.
+        dsn: `postgresql://user@host/database`, with the options that asyncpg knows, and libpq's `connect_timeout`.
+            Any other option is sent to the server as a setting.
         min_size: Connections that are kept.
         max_size: Connections at most.
         timeout: Seconds that one statement may take, so that a dead network is noticed.
+
+    Raises:
+        InvalidSetting: The DSN can't be read, or an option of it can't ever work here.
     """
-    return await asyncpg.create_pool(dsn, min_size=min_size, max_size=max_size, command_timeout=timeout)
+    with _wrong_settings(dsn):
+        plain, options = _split_timeout(dsn)
+        pool = await asyncpg.create_pool(
+            plain, min_size=min_size, max_size=max_size, command_timeout=timeout, **options
+        )
+        if min_size == 0:  # nothing has connected yet, so nothing has checked the DSN
+            await _try_out(pool)
+    return pool
 
 
-async def connect(dsn: str, *, timeout: float = 60) -> Any:
-    """Open one connection outside of the pool, for listening."""
-    return await asyncpg.connect(dsn, command_timeout=timeout)
+async def connect(dsn: str, *, timeout: float | None = 60, statement_cache_size: int = 100) -> Any:
+    """Open one connection outside of the pool; arguments and errors are those of `create_pool`."""
+    with _wrong_settings(dsn):
+        plain, options = _split_timeout(dsn)
+        return await asyncpg.connect(
+            plain, command_timeout=timeout, statement_cache_size=statement_cache_size, **options
+        )
+
+
+async def _try_out(pool: Any) -> None:
+    try:
+        await pool.release(await pool.acquire())
+    except BaseException:
+        pool.terminate()
+        raise
+
+
+def _split_timeout(dsn: str) -> tuple[str, dict[str, Any]]:
+    """Return the DSN without `connect_timeout`, and that as an argument of asyncpg, which would send it to the server.
+
+    libpq: whole seconds; none, zero or less stands for no limit.
+    """
+    address, _, query = dsn.partition("?")
+    kept, options = [], dict[str, Any]()
+    for part in query.split("&"):
+        name, _, value = (unquote_plus(text) for text in part.partition("="))
+        if name != "connect_timeout":
+            kept.append(part)
+        elif re.fullmatch("-?[0-9]{1,9}", value.strip()):
+            options["timeout"] = int(value) if int(value) > 0 else None
+        else:
+            raise InvalidSetting("connect_timeout", "another text", "whole seconds in the DSN, such as 10")
+    return (f"{address}?{'&'.join(kept)}" if any(kept) else address), options
+
+
+@contextmanager
+def _wrong_settings(dsn: str) -> Iterator[None]:
+    """Tell what will never work from a server that is not there yet, without showing the DSN."""
+    try:
+        yield
+    except InvalidSetting:
+        raise
+    except OSError as error:
+        _check_files(dsn)
+        if "rejected SSL upgrade" in str(error):
+            mend = "switch TLS on in the server, or choose a mode that does without"
+            raise InvalidSetting("sslmode", _option(dsn, "sslmode"), "a mode for a server without TLS", mend) from error
+        raise
+    except ValueError as error:  # many kinds, whose texts quote the DSN with its password
+        _check_files(dsn)
+        if str(error).startswith("`ssl"):  # a name and the values that it may have
+            raise InvalidSetting("dsn", "another value", str(error)) from None
+        mend = "odd characters are written as %xx, and an option as name=value"
+        expected = "postgresql://user:password@host:port/database"
+        raise InvalidSetting("dsn", "another text", expected, mend) from None
+
+
+def _check_files(dsn: str) -> None:
+    """Refuse files that asyncpg needs for the DSN's `sslmode` and that can't be read."""
+    mode = _option(dsn, "sslmode") or "prefer"
+    verified = ("sslrootcert", "sslcrl") if mode in ("require", "verify-ca", "verify-full") else ()
+    for option in (*verified, *(() if mode == "disable" else ("sslcert", "sslkey"))):
+        path = _option(dsn, option)
+        if path is None and option == "sslrootcert" and mode != "require":
+            path = str(Path("~/.postgresql/root.crt").expanduser())
+        if path and not (Path(path).is_file() and os.access(path, os.R_OK)):
+            raise InvalidSetting(option, path, "a file that can be read", "correct its path, or choose another sslmode")
+
+
+def _option(dsn: str, name: str) -> str | None:
+    """Return an option of the DSN, or else of libpq's environment."""
+    return dict(parse_qsl(dsn.partition("?")[2])).get(name) or os.environ.get(f"PG{name.upper()}")
 
 
 class Connections:

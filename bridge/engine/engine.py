@@ -89,10 +89,11 @@ class Engine:
         """Return the jobs of a queue that are the producer `uuid`'s now."""
         return [Job.from_row(row) for row in await self._fetch("claimed_jobs", queue, uuid)]
 
-    async def ack(self, uuid: str, acks: Iterable[Ack]) -> set[tuple[int, int]]:
-        """Write outcomes of the producer `uuid`'s jobs, all or none; return (id, attempt) of each that its row took.
+    async def ack(self, uuid: str, acks: Sequence[Ack]) -> set[tuple[int, int]]:
+        """Write outcomes of the producer `uuid`'s jobs; return (id, attempt) of each that its row took.
 
-        A row that is no longer this attempt's is left alone. Writing twice changes nothing, and returns the same.
+        A row that is no longer this attempt's is left alone, and so is one that another transaction holds, which
+        `put_off` tells. Writing twice changes nothing, and returns the same.
         """
         groups, others = split(acks)
         statements: list[tuple[str, Sequence[Any]]] = [
@@ -107,6 +108,19 @@ class Engine:
                 rows = await self._fetch(name, *values, conn=conn)
                 written.update((row["id"], row["attempt"]) for row in rows)
         return written
+
+    async def put_off(self, uuid: str, acks: Sequence[Ack]) -> set[tuple[int, int]]:
+        """Return (id, attempt) of those outcomes, out of some that were not written, that are to be written again."""
+        if not acks:
+            return set()
+        rows = await self._fetch("unwritten_jobs", [ack.id for ack in acks], uuid)
+        states = {(row["id"], row["attempt"]): row["state"] for row in rows}
+        # A cancelled row takes an error, and nothing else any more.
+        return {
+            key
+            for ack in acks
+            if (state := states.get(key := (ack.id, ack.attempt))) == "executing" or (state and ack.error)
+        }
 
     async def release(self, uuid: str, ids: Sequence[int]) -> dict[int, str]:
         """Hand back unfinished jobs of a producer that stops; return each one's new state."""

@@ -5,15 +5,20 @@ from __future__ import annotations
 from functools import cache
 from importlib.resources import files
 
+_TIMES = ("inserted_at", "scheduled_at", "attempted_at", "completed_at", "cancelled_at", "discarded_at")
+
 #: A job's columns by name: they stand in another order in databases that grew. JSON is asked for as text, so that a
 #: codec that the application set on its connections changes nothing here, and `to_jsonb` reads `errors` whether it is
-#: jsonb[] (Oban for Elixir) or jsonb (Oban for Python). A `schedule_in` that was given in milliseconds lies beyond
-#: Python's years: such a row must not make the others of its batch unreadable.
+#: jsonb[] (Oban for Elixir) or jsonb (Oban for Python). A time that was given in milliseconds lies beyond Python's
+#: years: such a row must not make the others of its batch unreadable.
 COLUMNS = """
   id, state::text, queue, worker, args::text, meta::text, tags::text[], to_jsonb(errors)::text as errors,
   attempt, max_attempts, priority, attempted_by,
-  greatest(least(scheduled_at, '9999-12-31 23:59:59.999999'), '0001-01-01') as scheduled_at,
-  inserted_at, attempted_at, completed_at, cancelled_at, discarded_at"""
+""" + ",\n".join(
+    f"  case when {time} is not null then least(greatest({time}, '0001-01-01'), '9999-12-31 23:59:59.999999') end "
+    f"as {time}"
+    for time in _TIMES
+)
 
 
 class Statements:

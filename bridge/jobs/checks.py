@@ -13,6 +13,8 @@ from bridge.jobs.states import INSERTABLE, JobState
 
 MAX_NAME = 127
 MAX_INT4 = 2_147_483_647
+# asyncpg writes these two as what no BEAM can load.
+_INFINITE = {datetime.min: "-infinity", datetime.max: "infinity"}  # noqa: DTZ901 - naive, as the columns are
 
 
 def name(field: str, value: Any, error: type[ValidationError] = InvalidJob) -> str:
@@ -75,15 +77,19 @@ def mapping(field: str, value: Any, error: type[ValidationError] = InvalidJob) -
 
 
 def moment(field: str, value: Any, error: type[ValidationError] = InvalidJob) -> datetime:
-    """Return an aware datetime in UTC."""
+    """Return an aware datetime in UTC, which is not one of the two that PostgreSQL gets as infinity."""
     if not isinstance(value, datetime):
         raise error(field, value, "an aware datetime")
     if value.tzinfo is None:
         raise error(field, value, "a datetime with a time zone", "use datetime.now(UTC) or .replace(tzinfo=UTC)")
+    expected = "a time within the years 1 to 9999 in UTC"
     try:
-        return value.astimezone(UTC)
+        found = value.astimezone(UTC)
     except OverflowError:
-        raise error(field, value, "a time within the years 1 to 9999 in UTC") from None
+        raise error(field, value, expected) from None
+    if infinite := _INFINITE.get(found.replace(tzinfo=None)):
+        raise error(field, value, expected, f"PostgreSQL would store {infinite}, which an Elixir node can't load")
+    return found
 
 
 def seconds(field: str, value: Any, error: type[ValidationError] = InvalidJob) -> float:

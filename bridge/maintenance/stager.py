@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Literal, get_args
 
 from bridge.engine import Engine
-from bridge.errors import InvalidSetting
+from bridge.errors import InvalidSetting, SchemaError
 from bridge.jobs.checks import seconds
 from bridge.maintenance.log import logger
 from bridge.maintenance.service import Service
@@ -69,4 +69,9 @@ class Stager(Service):
     async def _may_stage(self) -> bool:
         if self._mode != "auto":
             return self._mode == "on"
-        return not await self._engine.elixir_leads()
+        try:
+            return not await self._engine.elixir_leads()
+        except SchemaError as error:
+            if self._allowed is not False:
+                logger.warning("can't tell whether an Elixir node leads, so due jobs are left to it: %s", error)
+            return False

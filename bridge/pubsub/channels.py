@@ -14,6 +14,12 @@ LEADER: Final = "leader"
 """A leader gave up: `{"down": "Oban"}`."""
 SONAR: Final = "sonar"
 """Nodes that tell each other that they are there: `{"node": "web-1", "ping": true}`."""
+GOSSIP: Final = "gossip"
+"""Oban Met's: queues and their running jobs."""
+METRICS: Final = "metrics"
+"""Oban Met's: counts and durations."""
+CRONITOR: Final = "cronitor"
+"""Oban Met's: the crontab."""
 
 MAX_BYTES: Final = 63
 """The longest name of a channel. Beyond it `LISTEN` cuts the name without a word, and `pg_notify` fails."""

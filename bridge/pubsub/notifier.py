@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from bridge.errors import DecodeError, InvalidPayload, shorten
-from bridge.pubsub import channels, envelope, signals
+from bridge.pubsub import channels, contracts, envelope, signals
 from bridge.pubsub.counters import Counters
 from bridge.pubsub.listener import Listener
 from bridge.pubsub.mailbox import Mailbox
@@ -147,8 +147,9 @@ class Notifier:
             split: The key of a list that may be shared among several messages where one would be too long.
 
         Raises:
-            InvalidPayload: Not a JSON object, or too long. (Oban 2.23 drops one that is too long in silence.)
-            InvalidSignal: A message on `"signal"` that would harm an Elixir node.
+            InvalidPayload: Not a JSON object, too long (Oban 2.23 drops such a one in silence), or a message that
+                would harm an Elixir node, see `bridge.pubsub.contracts`.
+            InvalidSignal: The same on `"signal"`.
         """
         name = channels.require(self._prefix, channel)
         texts = [text for each in _listed(payload) for text in _encode(channel, each, split)]
@@ -220,6 +221,6 @@ def _listed(payload: Any) -> Sequence[Any]:
 
 def _encode(channel: str, payload: Mapping[str, Any], split: str | None) -> list[str]:
     texts = [envelope.encode(payload)] if split is None else envelope.encode_parts(payload, split)
-    if channel == channels.SIGNAL:
-        signals.check(payload)
+    for text in texts:
+        contracts.check(channel, envelope.decode_strict(text))
     return texts

@@ -24,6 +24,10 @@ ANY: Final = "any"
 ALL_QUEUES: Final = "*"
 """The queue that means every queue, for `Pause` and `Resume`."""
 MAX_LIMIT: Final = 2**31 - 1
+MAX_QUEUE: Final = 127
+"""The longest name of a queue, in characters."""
+IDENT: Final = ('"any" or an instance\'s ident such as "Oban.web-1"', "an Elixir node's notifier crashes on any other")
+"""What the key `ident` must hold and why, for messages."""
 
 refused: Final = Throttle()
 """Counts the signals that `parse` understood but could not accept."""
@@ -132,7 +136,7 @@ def to_payload(signal: Signal, ident: str = ANY) -> dict[str, Any]:
         InvalidSignal: The ident is no text, or empty.
     """
     if not isinstance(ident, str) or not ident:
-        raise InvalidSignal("ident", ident, '"any" or an instance\'s ident such as "Oban.web-1"')
+        raise InvalidSignal("ident", ident, *IDENT)
     given = {field.name: value for field in fields(signal) if (value := getattr(signal, field.name)) != field.default}
     address = {} if isinstance(signal, Pkill) else {"ident": ident}
     return {"action": signal.action, **address, **given}
@@ -159,11 +163,13 @@ def parse(payload: Mapping[str, Any]) -> Signal | None:
 def check(payload: Mapping[str, Any]) -> None:
     """Refuse a message for the channel `signal` that would harm an Elixir node.
 
-    An action that Oban doesn't know passes, because Elixir nodes ignore it.
+    An action that Oban doesn't know passes, because Elixir nodes ignore it, but for an ident that is no text.
 
     Raises:
         InvalidSignal: A key that the action doesn't know, or a value that is null or of the wrong type.
     """
+    if not isinstance(payload.get("ident", ANY), str):
+        raise InvalidSignal("ident", payload["ident"], *IDENT)
     kind = _kind_of(payload)
     if kind is None:
         return
@@ -201,8 +207,8 @@ def _value(field: Field[Any], value: Any) -> Any:
 
 
 def _check_queue(queue: object, *, star: bool = False) -> None:
-    if not isinstance(queue, str) or not 1 <= len(queue) <= 127 or "\0" in queue:
-        raise InvalidSignal("queue", queue, "a queue's name, 1 to 127 characters of text")
+    if not isinstance(queue, str) or not 1 <= len(queue) <= MAX_QUEUE or "\0" in queue:
+        raise InvalidSignal("queue", queue, f"a queue's name, 1 to {MAX_QUEUE} characters of text")
     if queue == ALL_QUEUES and not star:
         raise InvalidSignal("queue", queue, "one queue's name", 'only pause and resume take "*"')
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 
-from bridge.engine import Ack, Engine, is_unavailable, utc_now
+from bridge.engine import Ack, Engine, is_cut_short, is_unavailable, utc_now
 from bridge.errors import JobError, SchemaError
 from bridge.queues.backoff import RetryDelay
 from bridge.queues.failures import error_entry
@@ -14,6 +14,9 @@ from bridge.queues.outcome import Outcome
 
 #: Outcomes in one write.
 BATCH = 2_000
+
+#: How often the server may cut a single outcome's write short before the outcome counts as one that it refuses.
+ATTEMPTS = 5
 
 #: Seconds that a write gets to come to an end once the acker stops.
 UNWIND = 1.0
@@ -45,7 +48,7 @@ class Acker:
 
     def pending_keys(self) -> set[tuple[int | None, int]]:
         """Return (id, attempt) of each outcome that is not written yet."""
-        return {(outcome.job.id, outcome.job.attempt) for outcome in self._pending}
+        return {_key(outcome) for outcome in self._pending}
 
     def start(self) -> None:
         """Begin to write."""
@@ -56,6 +59,11 @@ class Acker:
         self._pending.append(outcome)
         self._idle.clear()
         self._wake.set()
+
+    def abandon(self) -> None:
+        """Write no more, without a word about what is left."""
+        if self._task is not None:
+            self._task.cancel()
 
     async def stop(self, timeout: float) -> list[Outcome]:
         """Write what is left, for at most `timeout` seconds; return what could not be written."""
@@ -71,11 +79,18 @@ class Acker:
         return self._pending
 
     async def _run(self) -> None:
+        held = RetryDelay(longest=1.0)
         while True:
             await self._wake.wait()
             self._wake.clear()
             while self._pending:
-                await self._write_batch(self._pending[:BATCH])
+                batch = self._pending[:BATCH]
+                await self._write_batch(batch)
+                left = {id(outcome) for outcome in self._pending}
+                if all(id(outcome) in left for outcome in batch):  # Other transactions hold these rows.
+                    await asyncio.sleep(held.next())
+                else:
+                    held.reset()
             self._idle.set()
 
     async def _write_batch(self, batch: Sequence[Outcome]) -> None:
@@ -84,14 +99,13 @@ class Acker:
             try:
                 await self._write(batch)
             except Exception as error:
-                if _may_pass(error):
-                    await self._wait(delay, error)
-                elif len(batch) > 1:
-                    await self._write_singly(batch)
+                if len(batch) > 1 and not _may_pass(error):
+                    await self._write_parts(batch, len(batch) // 2 if is_cut_short(error) else 1)
                     return
-                else:
+                if not _may_pass(error) and (not is_cut_short(error) or delay.failures >= ATTEMPTS):
                     await self._write_refused(batch[0], error)
                     return
+                await self._wait(delay, error)
             else:
                 return
 
@@ -104,14 +118,24 @@ class Acker:
     async def _write(self, batch: Sequence[Outcome]) -> None:
         acks = [outcome.ack for outcome in batch if outcome.ack is not None]
         written = await self._engine.ack(self._uuid, acks)
-        done = {id(outcome) for outcome in batch}
-        self._pending = [outcome for outcome in self._pending if id(outcome) not in done]
-        for outcome in batch:
-            self._on_written(outcome, outcome.ack is not None and (outcome.ack.id, outcome.ack.attempt) in written)
+        put_off = await self._engine.put_off(self._uuid, [ack for ack in acks if (ack.id, ack.attempt) not in written])
+        done = [outcome for outcome in batch if _key(outcome) not in put_off]
+        gone = {id(outcome) for outcome in batch}
+        later = [outcome for outcome in batch if _key(outcome) in put_off]
+        # What is put off goes behind what has come meanwhile.
+        self._pending = [outcome for outcome in self._pending if id(outcome) not in gone] + later
+        for outcome in done:
+            self._tell(outcome, _key(outcome) in written)
 
-    async def _write_singly(self, batch: Sequence[Outcome]) -> None:
-        for outcome in batch:
-            await self._write_batch([outcome])
+    def _tell(self, outcome: Outcome, recorded: bool) -> None:
+        try:
+            self._on_written(outcome, recorded)
+        except BaseException:  # such as a CancelledError out of a telemetry handler: the acker must outlive it
+            logger.exception("telling of the end of job %s failed", outcome.job.id)
+
+    async def _write_parts(self, batch: Sequence[Outcome], size: int) -> None:
+        for start in range(0, len(batch), size):
+            await self._write_batch(batch[start : start + size])
 
     async def _write_refused(self, outcome: Outcome, error: Exception) -> None:
         """Fail a job whose outcome the database refuses, such as a meta too large for jsonb."""
@@ -119,7 +143,7 @@ class Acker:
         ack = outcome.ack
         if ack is None or outcome.error is error or isinstance(outcome.error, RefusedOutcome):
             self._pending.remove(outcome)
-            self._on_written(outcome, False)
+            self._tell(outcome, False)
             return
         refused = RefusedOutcome(f"the database refused the outcome: {error}")
         entry = error_entry(refused, ack.attempt, utc_now())
@@ -128,8 +152,15 @@ class Acker:
         await self._write_batch([outcome])
 
 
+def _key(outcome: Outcome) -> tuple[int | None, int]:
+    return (outcome.job.id, outcome.job.attempt)
+
+
 def _may_pass(error: Exception) -> bool:
-    # A table or a right that is missing comes back, and has nothing to do with the value of an outcome.
+    # A statement that the server cut short was too slow for its limit, and may be so again; our own limit is reached
+    # where the network is dead. A table or a right that is missing comes back.
+    if is_cut_short(error):
+        return isinstance(error, TimeoutError)
     return is_unavailable(error) or isinstance(error, SchemaError)
 
 

@@ -25,6 +25,9 @@ from bridge.telemetry import events
 #: Outcomes that may wait for the database before no more jobs are fetched.
 BACKLOG = 5_000
 
+#: Seconds after a lost answer in which the fetch may still claim jobs: the server may be waiting for a lock.
+CLAIM_WATCH = 90.0
+
 #: Seconds that cancelled tasks get to come to an end when the producer stops.
 UNWIND = 1.0
 
@@ -82,7 +85,7 @@ class Producer:
         self._acker = Acker(engine, self.uuid, self._report)
         self._wake = asyncio.Event()
         self._more = True
-        self._unanswered = False
+        self._unanswered_until = 0.0
         self._early: set[int] | None = None
         self._retry = RetryDelay()
         self._task: asyncio.Task[None] | None = None
@@ -152,7 +155,7 @@ class Producer:
 
     async def _run(self) -> None:
         while not self._shutdown_started_at:
-            await self._wait_for_wake(self.options.refresh_interval)
+            await self._wait_for_wake(1.0 if self._unanswered else self.options.refresh_interval)
             try:
                 await self._dispatch()
             except Exception as error:
@@ -183,7 +186,8 @@ class Producer:
         try:
             jobs = await self._engine.fetch(options.queue, demand, self._node, self.uuid, self._workers())
         except BaseException:
-            self._more = self._unanswered = True
+            self._more = True
+            self._unanswered_until = time.monotonic() + CLAIM_WATCH
             raise
         finally:
             self._early = None
@@ -194,8 +198,12 @@ class Producer:
             self.cancel(job_id)
         self._updated_at = datetime.now(UTC)
 
+    @property
+    def _unanswered(self) -> bool:
+        return time.monotonic() < self._unanswered_until
+
     async def _lost_claims(self) -> list[Job[Any]]:
-        """Return jobs that a fetch claimed whose answer never came.
+        """Return jobs that a fetch claimed whose answer never came, or may still be on its way to the table.
 
         They are this producer's, so nobody else would ever run them, nor rescue them while it lives.
         """
@@ -203,9 +211,9 @@ class Producer:
         try:
             claimed = await self._engine.claimed(self.options.queue, self.uuid)
         except Exception as error:
-            self._unanswered = is_unavailable(error)
+            if not is_unavailable(error):
+                self._unanswered_until = 0.0
             raise
-        self._unanswered = False
         return [job for job in claimed if (job.id, job.attempt) not in ours]
 
     def _workers(self) -> list[str] | None:
@@ -279,15 +287,29 @@ class Producer:
         orphan, to be rescued once this node is gone.
         """
         begun = time.perf_counter_ns()
-        deadline = time.monotonic() + grace
-        await self._stop_fetching(grace)
+        try:
+            await self._stop_in_order(time.monotonic() + grace)
+        except BaseException:  # whoever waits for this stop was cancelled
+            self._abandon()
+            raise
+        orphaned = (*self._orphaned, *(job_id for job_id, _ in self._running))
+        elapsed = time.perf_counter_ns() - begun
+        telemetry.emit(events.QUEUE_SHUTDOWN, events.QueueShutdown(self.options.queue, elapsed, orphaned))
+
+    async def _stop_in_order(self, deadline: float) -> None:
+        await self._stop_fetching(deadline - time.monotonic())
         await self._hand_back_lost_claims()
         await self._wait_for_running(deadline - time.monotonic())
         await self._end_running()
         await self._write_rest(max(deadline - time.monotonic(), UNWIND))
-        orphaned = (*self._orphaned, *(job_id for job_id, _ in self._running))
-        elapsed = time.perf_counter_ns() - begun
-        telemetry.emit(events.QUEUE_SHUTDOWN, events.QueueShutdown(self.options.queue, elapsed, orphaned))
+
+    def _abandon(self) -> None:
+        """End every task without waiting for it; the rows stay as they are, to be rescued."""
+        if self._task is not None:
+            self._task.cancel()
+        for running in self._running.values():
+            running.execution.release(running.task)
+        self._acker.abandon()
 
     async def _stop_fetching(self, timeout: float) -> None:
         # A fetch that is under way must end by itself: cancelled, it could leave claimed jobs that nobody runs.
@@ -297,16 +319,14 @@ class Producer:
         if self._task is not None:
             await asyncio.wait([self._task], timeout=max(timeout, UNWIND))
             if self._task.cancel():
-                self._unanswered = True
                 await asyncio.wait([self._task], timeout=UNWIND)
 
     async def _hand_back_lost_claims(self) -> None:
-        if self._unanswered:
-            try:
-                claims = await within(UNWIND, self._lost_claims())
-                self._handed_back += [job.id for job in claims if job.id is not None]
-            except Exception as error:
-                logger.warning("queue %s can't tell what its last fetch claimed: %s", self.options.queue, error)
+        try:
+            claims = await within(UNWIND, self._lost_claims())
+            self._handed_back += [job.id for job in claims if job.id is not None]
+        except Exception as error:
+            logger.warning("queue %s can't tell what its last fetch claimed: %s", self.options.queue, error)
 
     async def _wait_for_running(self, timeout: float) -> None:
         if self._running and timeout > 0:

@@ -1,5 +1,6 @@
 import asyncio
 import json
+import sys
 
 import asyncpg
 import pytest
@@ -129,6 +130,77 @@ async def test_status_fails_where_nothing_is_installed(bridge):
 
     assert lines(result) == ["schema missing (there is none)", "version no table oban_jobs; `bridge install` makes it"]
     assert result.exit_code == 1
+
+
+async def test_status_says_that_a_table_is_not_oban_s(bridge, conn):
+    await conn.execute("create table oban_jobs (id int)")
+
+    result = await bridge("status")
+
+    assert lines(result)[1].startswith("version none: this oban_jobs is not Oban's table, it lacks the column args, ")
+    assert "jobs the table is not one that Bridge knows" in lines(result)
+    assert (result.exit_code, result.exception.code) == (1, 1)
+
+
+async def test_uninstall_does_not_count_the_rows_of_a_table_that_is_not_oban_s(bridge, conn):
+    await conn.execute("create table oban_jobs (id int)")
+
+    result = await bridge("uninstall", input="n\n")
+
+    assert "with jobs that can't be counted (the table is not one that Bridge knows)? [y/N]" in result.output
+    assert await conn.fetchval("select count(*) from oban_jobs") == 0
+
+
+@pytest.mark.parametrize(
+    ("statement", "name"),
+    [
+        ("create view oban_jobs as select 1 as id", "oban_jobs"),
+        ("create type oban_job_state as enum ('available')", "oban_job_state"),
+    ],
+)
+async def test_status_and_install_say_what_is_in_the_way(bridge, conn, statement, name):
+    await conn.execute(statement)
+
+    status, install_result = await bridge("status"), await bridge("install")
+
+    assert lines(status)[1] == (
+        f"version no table oban_jobs, and in its way: {name}; remove it, or choose another prefix"
+    )
+    assert f"has no table oban_jobs, but it has {name}; remove it" in str(install_result.exception)
+
+
+async def test_of_two_uninstallers_one_says_that_it_dropped(database, conn):
+    await install(conn)
+    async with conn.transaction():
+        await conn.execute("lock table oban_jobs in access share mode")
+        both = asyncio.gather(uninstall_as_a_process(database), uninstall_as_a_process(database))
+        async with asyncio.timeout(20):
+            while await waiting(conn) < 2:  # noqa: ASYNC110 - PostgreSQL announces no waiting
+                await asyncio.sleep(0.01)
+    results = await both
+
+    assert sorted(output.split()[0] for output, _ in results) == ["dropped", "nothing"]
+    assert [code for _, code in results] == [0, 0]
+
+
+async def uninstall_as_a_process(dsn):
+    """Return the output and the exit code; two of `CliRunner` at once would share one standard output."""
+    command = [sys.executable, "-m", "bridge", "uninstall", "-y", "--dsn", dsn]
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    output, _ = await process.communicate()
+    return output.decode(), process.returncode
+
+
+async def waiting(conn):
+    """How many other sessions of this database wait for a lock."""
+    return await conn.fetchval(
+        """
+        select count(distinct pid)
+        from pg_locks
+        where not granted
+          and database = (select oid from pg_database where datname = current_database())
+        """
+    )
 
 
 async def test_status_shows_version_and_jobs(bridge, conn):

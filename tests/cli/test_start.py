@@ -1,3 +1,4 @@
+import asyncio
 import json
 import os
 import signal
@@ -25,6 +26,15 @@ class Greet(Worker):
 class Slow(Worker):
     async def process(self, job):
         await asyncio.sleep(job.args["seconds"])
+
+@worker(queue="default", name="Tests.Stubborn")
+class Stubborn(Worker):
+    async def process(self, job):
+        while True:
+            try:
+                await asyncio.sleep(60)
+            except asyncio.CancelledError:
+                pass
 """
 
 
@@ -87,7 +97,7 @@ async def state_of(dsn: str, job_id: int | None) -> str:
 
 async def test_runs_jobs_and_logs_them_in_the_published_shape(node: Any, installed: str) -> None:
     running = node(*options(installed))
-    assert running.until("bridge.started")["workers"] == ["Tests.Greet", "Tests.Slow"]
+    assert running.until("bridge.started")["workers"] == ["Tests.Greet", "Tests.Slow", "Tests.Stubborn"]
     [job] = await enqueue(installed, Job("Tests.Greet", args={"name": "Ada\n"}, tags=["a"], meta={"m": 1}))
     line = running.until("oban.job.stop")
     assert list(line) == [
@@ -135,6 +145,24 @@ async def test_a_job_beyond_the_grace_period_is_handed_back(node: Any, installed
     assert await state_of(installed, job.id) == "available"
 
 
+async def test_a_job_that_ignores_its_cancellation_is_abandoned(node: Any, installed: str) -> None:
+    running = node(*options(installed), "--shutdown-grace-period", "0.2")
+    running.until("bridge.started")
+    await enqueue(installed, Job("Tests.Stubborn"))
+    running.until("oban.job.start")
+    running.signal(signal.SIGTERM)
+    running.until("bridge.stopped")
+    assert running.until("bridge.abandoned")["tasks"] == 1
+    assert running.process.wait(10) == 0
+
+
+async def test_waits_for_a_socket_that_is_not_there_yet(node: Any, tmp_path: Path) -> None:
+    running = node(*options(f"postgresql://u@/x?host={tmp_path}"))
+    assert "FileNotFoundError" in running.until("bridge.waiting")["reason"]
+    running.signal(signal.SIGTERM)
+    assert running.process.wait(10) == 0
+
+
 async def test_waits_for_a_database_that_is_not_there_yet(node: Any) -> None:
     running = node(*options("postgresql://u:tell-nobody@127.0.0.1:1/x"))
     line = running.until("bridge.waiting")
@@ -143,6 +171,75 @@ async def test_waits_for_a_database_that_is_not_there_yet(node: Any) -> None:
     out, err = running.process.communicate(timeout=10)
     assert running.process.returncode == 0
     assert "tell-nobody" not in json.dumps(line) + out + err
+
+
+@pytest.mark.parametrize("mode", ["require", "verify-ca", "verify-full"])
+@pytest.mark.parametrize("command", [("start", "--queues", "a:1"), ("status",)])
+def test_a_certificate_that_is_not_there_is_no_reason_to_wait(
+    tmp_path: Path, mode: str, command: tuple[str, ...]
+) -> None:
+    path = tmp_path / "absent.pem"
+    done = run(tmp_path, *command, "--dsn", f"postgresql://u:nobody@127.0.0.1:1/x?sslmode={mode}&sslrootcert={path}")
+    assert done.returncode == 1
+    assert f"error: sslrootcert: expected a file that can be read, got '{path}'"[:70] in done.stderr
+    assert "nobody" not in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+async def test_a_server_without_tls_is_no_reason_to_wait(tmp_path: Path) -> None:
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readexactly(8)  # PostgreSQL's request for TLS
+        writer.write(b"N")
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        dsn = f"postgresql://u:nobody@127.0.0.1:{port}/x?sslmode=require"
+        done = await asyncio.to_thread(run, tmp_path, "start", "--queues", "a:1", "--dsn", dsn)
+    assert done.returncode == 1
+    assert "error: sslmode: expected a mode for a server without TLS, got 'require'" in done.stderr
+    assert "nobody" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "dsn",
+    [
+        "postgresql://u:nobody@127.0.0.1/f?nobody",
+        f"postgresql://u:nobody@{'h' * 64}.example/f",
+        "postgresql://u:nobody@a..b/f",
+        "postgresql:///f?host=127.0.0.1&port=nobody",
+        "postgresql://u@nobody:nobody@127.0.0.1/f",
+    ],
+    ids=["an option without a value", "an overlong host", "an empty label", "a port", "two @"],
+)
+@pytest.mark.parametrize("command", [("start", "--queues", "a:1"), ("status",)], ids=["start", "status"])
+def test_a_dsn_that_can_t_be_read_is_refused_in_one_line(tmp_path: Path, dsn: str, command: tuple[str, ...]) -> None:
+    done = run(tmp_path, *command, "--dsn", dsn)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: dsn: expected ")
+    assert "nobody" not in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(("given", "ends"), [("7", 0), ("0", 0), ("soon", 1)])
+def test_connect_timeout_is_taken_from_the_dsn(tmp_path: Path, installed: str, given: str, ends: int) -> None:
+    joint = "&" if "?" in installed else "?"
+    done = run(tmp_path, "status", "--dsn", f"{installed}{joint}connect_timeout={given}&application_name=a")
+    assert done.returncode == ends, done.stderr
+    assert ("error: connect_timeout: expected whole seconds" in done.stderr) == bool(ends)
+
+
+async def test_connect_timeout_ends_a_silent_connection(tmp_path: Path) -> None:
+    async def say_nothing(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+        await reader.read()
+
+    async with await asyncio.start_server(say_nothing, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        dsn = f"postgresql://u@127.0.0.1:{port}/x?sslmode=disable&connect_timeout=1"
+        done = await asyncio.to_thread(run, tmp_path, "status", "--dsn", dsn)
+    assert done.returncode == 1
+    assert "the database did not answer: TimeoutError" in done.stderr
 
 
 def run(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -170,7 +267,7 @@ def test_a_dry_run_shows_what_would_run_and_hides_the_password(tmp_path: Path) -
     done = run(tmp_path, "start", "--dsn", dsn, "--import", "work_here", "--queues", "a:1,b:20", "--dry-run")
     shown = json.loads(done.stdout)
     assert shown["queues"] == {"a": 1, "b": 20}
-    assert shown["workers"] == ["Tests.Greet", "Tests.Slow"]
+    assert shown["workers"] == ["Tests.Greet", "Tests.Slow", "Tests.Stubborn"]
     assert shown["dsn"] == "postgresql://ada:***@nowhere.invalid/x"
 
 

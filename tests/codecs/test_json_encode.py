@@ -2,6 +2,7 @@
 
 import dataclasses
 import enum
+import sys
 import uuid
 from collections import OrderedDict
 from datetime import UTC, date, datetime, time, timedelta, timezone
@@ -14,6 +15,7 @@ import codec_terms as terms
 import msgspec
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 from bridge.codecs import json
 from bridge.codecs.etf import Atom, ImproperList, Pid, Struct
@@ -142,11 +144,71 @@ def test_durations_use_only_parts_that_both_languages_read(duration: timedelta, 
     assert msgspec.convert(text, timedelta) == duration
 
 
-def test_integers_go_in_up_to_the_131072_digits_of_numeric() -> None:
-    assert json.encode_object({"a": 10**5000}) == '{"a":1' + "0" * 5000 + "}"
-    assert json.encode([-(10**131_071), {"b": date.min}]) == "[-1" + "0" * 131_071 + ',{"b":"0001-01-01"}]'
-    with pytest.raises(EncodeError, match="at most 435,411 bits"):
-        json.encode_object({"a": 10**131_072})
+# A date makes the whole document take the careful way, which comes with and without text around the integer.
+AROUND: dict[str, list[Any]] = {
+    "alone": [],
+    "with text": ["a" * 100],
+    "with digits": ["1" * 5_000],
+    "with a date": [date.min],
+}
+
+
+@pytest.mark.parametrize("around", AROUND.values(), ids=AROUND)
+@pytest.mark.parametrize("widest", [10**1_024 - 1, 10**1_023, 1 - 10**1_023, 1 << 3_400], ids=["9…", "1…", "-9…", "2^"])
+def test_integers_go_in_up_to_the_1024_characters_that_elixir_reads(widest: int, around: list[Any]) -> None:
+    assert f'"b":{widest}' in json.encode_object({"a": around, "b": widest, "c": around})
+
+
+@pytest.mark.parametrize("around", AROUND.values(), ids=AROUND)
+@pytest.mark.parametrize(
+    "wider", [10**1_024, -(10**1_023), 10**1_500, 10**5_000, -(10**131_071)], ids=lambda n: f"{n.bit_length()}"
+)
+def test_integers_of_more_characters_are_refused(wider: int, around: list[Any]) -> None:
+    with pytest.raises(EncodeError) as caught:
+        json.encode_object({"a": around, "b": [{"c": wider}]})
+    assert str(caught.value) == (
+        "args.b[0].c: expected an integer of at most 1,024 characters with its sign, "
+        f"got 'an integer of {wider.bit_length()} bits'; "
+        "send it as text: Elixir's JSON decoder takes 1,024 digits at most"
+    )
+
+
+@pytest.mark.parametrize("before", range(130))
+def test_a_long_integer_is_found_wherever_it_lies(before: int) -> None:
+    for wider in (10**1_024, -(10**1_023)):
+        with pytest.raises(EncodeError, match="1,024 characters"):
+            json.encode(["x" * before, wider, "x" * 3_000])
+
+
+@given(st.integers(3_395, 3_405).flatmap(lambda bits: st.integers(1 << bits, (2 << bits) - 1)), st.booleans())
+def test_the_bound_is_the_length_of_the_text(number: int, negative: bool) -> None:
+    text = f"-{number}" if negative else str(number)
+    if len(text) <= 1_024:
+        assert json.encode([int(text)]) == f"[{text}]"
+    else:
+        with pytest.raises(EncodeError):
+            json.encode([int(text)])
+
+
+def test_the_host_s_limit_on_digits_does_not_matter() -> None:
+    before = sys.get_int_max_str_digits()
+    widest = 10**1_024 - 1
+    sys.set_int_max_str_digits(640)
+    try:
+        text = json.encode_object({"a": widest})
+        assert json.decode(text) == {"a": widest}
+    finally:
+        sys.set_int_max_str_digits(before)
+    assert text == f'{{"a":{widest}}}'
+
+
+def test_a_key_may_be_longer_than_an_integer() -> None:
+    assert json.encode({10**5_000: 1}) == '{"1' + "0" * 5_000 + '":1}'
+
+
+def test_long_digits_in_text_and_floats_stay() -> None:
+    value = {"a": "7" * 9_000, "b": [1.7976931348623157e308] * 50, "c": [5e-324] * 50}
+    assert json.decode(json.encode_object(value)) == value
 
 
 def cycle() -> dict[str, Any]:

@@ -156,8 +156,8 @@ def test_whatever_jsonb_prints_is_read_to_the_digit(database_of_jsonb: Database,
 
 
 def test_the_limits_of_jsonb_are_where_we_think(database_of_jsonb: Database) -> None:
-    widest = json.encode(2**435_411 - 1)
-    assert json.decode(*database_of_jsonb.stored([widest])) == 2**435_411 - 1
+    widest = "9" * 131_072
+    assert json.decode(*database_of_jsonb.stored([widest])) == 10**131_072 - 1
     for text in (widest + "0", '"\\u0000"', '"\\ud800"', "NaN"):
         with pytest.raises(asyncpg.PostgresError):
             database_of_jsonb.stored([text])

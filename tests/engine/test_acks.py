@@ -1,6 +1,5 @@
 """Outcomes reach their own attempt's row and no other, once, however they are batched."""
 
-import asyncio
 import json
 from dataclasses import replace
 from datetime import timedelta
@@ -20,7 +19,6 @@ from .rig import (
     OTHER_UUID,
     UUID,
     ack,
-    blocked,
     changed_columns,
     fetch,
     insert_and_fetch,
@@ -259,21 +257,32 @@ async def test_a_batch_that_the_database_refuses_is_not_half_written(engine, con
     assert await engine.ack(UUID, [Ack(good, 1, "completed", AT)]) == {(good, 1)}
 
 
-async def test_an_ack_waits_for_whoever_holds_the_row_and_then_looks_again(engine, installed, conn):
-    job = await insert_and_fetch(engine)
+@pytest.mark.parametrize("name", ["completed", "retryable"])
+async def test_a_row_that_somebody_holds_is_put_off_and_holds_up_no_other(engine, installed, conn, name):
+    held, free = await insert_and_fetch(engine), await insert_and_fetch(engine)
+    acks = [ack(held, name, **OUTCOMES[name]), ack(free, name, **OUTCOMES[name])]
     other = await asyncpg.connect(installed)
-    transaction = other.transaction()
-    await transaction.start()
-    await other.execute("update oban_jobs set state = 'cancelled', cancelled_at = $1", LATER)
+    try:
+        async with other.transaction():
+            await other.execute("select from oban_jobs where id = $1 for update", held.id)
+            assert await engine.ack(UUID, acks) == {(free.id, 1)}
+            assert await engine.put_off(UUID, acks[:1]) == {(held.id, 1)}
+    finally:
+        await other.close()
 
-    writing = asyncio.create_task(engine.ack(UUID, [ack(job, "completed")]))
-    await blocked(conn)
-    await transaction.commit()
+    assert await engine.ack(UUID, acks[:1]) == {(held.id, 1)}
+    assert (await row(conn, held.id))["state"] == name
 
-    assert await writing == set()
+
+async def test_a_row_that_was_cancelled_meanwhile_is_put_off_only_for_an_error(engine, conn):
+    job = await insert_and_fetch(engine)
+    await conn.execute("update oban_jobs set state = 'cancelled', cancelled_at = $1", LATER)
+
+    assert await engine.ack(UUID, [ack(job, "completed")]) == set()
+    assert await engine.put_off(UUID, [ack(job, "completed")]) == set()
+    assert await engine.put_off(UUID, [ack(job, "retryable", **OUTCOMES["retryable"])]) == {(job.id, 1)}
     found = await row(conn, job.id)
     assert (found["state"], found["cancelled_at"], found["completed_at"]) == ("cancelled", LATER, None)
-    await other.close()
 
 
 # Meta and errors as others left them

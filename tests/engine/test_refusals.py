@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 
+from bridge.engine.clock import naive
 from bridge.errors import BridgeError, EncodeError, InvalidJob, ValidationError
 from bridge.jobs import Job, Worker, registry
 from bridge.jobs.worker import register
@@ -14,6 +15,8 @@ from .rig import untouched
 
 NAIVE = datetime(2026, 1, 1)  # noqa: DTZ001 - it is what is refused
 AWARE = datetime(2030, 1, 1, tzinfo=UTC)
+FIRST, LAST = datetime.min, datetime.max  # noqa: DTZ901 - the columns hold naive times
+STEP = timedelta(microseconds=1)
 LONG = "q" * 128
 SHOWN = "q" * 78
 
@@ -39,6 +42,14 @@ ATTEMPTS = "max_attempts: expected an integer from 1 to 2147483647, got {}"
 NO_NUL = "expected text without NUL characters, got 'a\\x00b'; PostgreSQL can't store them"
 NO_STATE = "expected one of available, scheduled, suspended, got {}; other states are reached by running the job"
 NO_FLOAT = "expected a finite number, got {}; use None: jsonb has no NaN and no infinity"
+NO_INTEGER = (
+    "expected an integer of at most 1,024 characters with its sign, got 'an integer of 3402 bits'; "
+    "send it as text: Elixir's JSON decoder takes 1,024 digits at most"
+)
+BEYOND = (
+    "scheduled_at: expected a time within the years 1 to 9999 in UTC, got datetime.datetime({}; "
+    "PostgreSQL would store {}, which an Elixir node can't load"
+)
 JSON_TYPES = "a JSON type, a datetime, date, time, timedelta, Decimal, UUID, Enum, dataclass or Struct"
 JOB_OPTIONS = "max_attempts, meta, priority, queue, schedule_in, scheduled_at, state, tags"
 
@@ -74,6 +85,14 @@ INSERTS = {
     "args: a Decimal that is no number": (
         lambda: Job("W", args={"a": Decimal("NaN")}),
         "args.a: " + NO_FLOAT.format("Decimal('NaN')"),
+    ),
+    "args: an integer that is too long": (
+        lambda: Job("W", args={"a": [10**1_024]}),
+        "args.a[0]: " + NO_INTEGER,
+    ),
+    "meta: an integer that is too long": (
+        lambda: Job("W", meta={"m": 10**1_024}),
+        "meta.m: " + NO_INTEGER,
     ),
     "meta: infinity": (lambda: Job("W", meta={"m": math.inf}), "meta.m: " + NO_FLOAT.format("inf")),
     "args: half a surrogate pair": (
@@ -185,6 +204,22 @@ INSERTS = {
             "scheduled_at: expected a time within the years 1 to 9999 in UTC, "
             "got datetime.datetime(9999, 12, 31, 23, 0, tzinfo=datetime.timezone(datetime.timede…"
         ),
+    ),
+    "scheduled_at: the last moment": (
+        lambda: Job("W", scheduled_at=LAST.replace(tzinfo=UTC)),
+        BEYOND.format("9999, 12, 31, 23, 59, 59, 999999, tzinfo=datetime.timezone.ut…", "infinity"),
+    ),
+    "scheduled_at: the last moment, elsewhere": (
+        lambda: Job("W", scheduled_at=LAST.replace(hour=18, tzinfo=timezone(-timedelta(hours=5)))),
+        BEYOND.format("9999, 12, 31, 18, 59, 59, 999999, tzinfo=datetime.timezone(da…", "infinity"),
+    ),
+    "scheduled_at: the last moment, set later": (
+        lambda: changed(scheduled_at=LAST.replace(tzinfo=UTC), state="scheduled"),
+        BEYOND.format("9999, 12, 31, 23, 59, 59, 999999, tzinfo=datetime.timezone.ut…", "infinity"),
+    ),
+    "scheduled_at: the first moment": (
+        lambda: Job("W", scheduled_at=FIRST.replace(tzinfo=UTC)),
+        BEYOND.format("1, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)", "-infinity"),
     ),
     "schedule_in: text": (
         lambda: Job("W", schedule_in="5"),
@@ -299,6 +334,31 @@ async def test_numbers_that_the_table_takes(engine, conn, column, value):
     await engine.insert(Job("W", **{column: value}))
 
     assert await conn.fetchval(f"select {column} from oban_jobs") == value
+
+
+@pytest.mark.parametrize("number", [10**1_024 - 1, 1 - 10**1_023], ids=["positive", "negative"])
+async def test_the_longest_integers_that_elixir_reads(engine, conn, number):
+    await engine.insert(Job("W", args={"a": number}, meta={"m": number}))
+
+    assert await conn.fetchval("select args ->> 'a' from oban_jobs") == str(number)
+    assert await conn.fetchval("select meta ->> 'm' from oban_jobs") == str(number)
+
+
+@pytest.mark.parametrize("moment", [FIRST + STEP, LAST - STEP], ids=["first", "last"])
+async def test_the_first_and_the_last_time_that_elixir_reads(engine, conn, moment):
+    await engine.insert(Job("W", scheduled_at=moment.replace(tzinfo=UTC)))
+
+    assert await conn.fetchval("select isfinite(scheduled_at) from oban_jobs")
+    assert await conn.fetchval("select scheduled_at from oban_jobs") == moment
+
+
+@pytest.mark.parametrize("moment", [FIRST, LAST], ids=["first", "last"])
+async def test_no_other_way_of_writing_a_time_makes_it_infinite(conn, moment):
+    written = naive(moment.replace(tzinfo=UTC))
+
+    assert abs(written - moment) == STEP
+    assert await conn.fetchval("select isfinite($1::timestamp)", written)
+    assert not await conn.fetchval("select isfinite($1::timestamp)", moment), "the reason for all this"
 
 
 async def test_the_instance_refuses_the_same_way(conn, ear, start):

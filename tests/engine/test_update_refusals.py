@@ -54,6 +54,21 @@ UPDATES = {
             "use datetime.now(UTC) or .replace(tzinfo=UTC)"
         ),
     ),
+    "scheduled_at: the last moment": (
+        {"scheduled_at": datetime.max.replace(tzinfo=UTC)},
+        (
+            "scheduled_at: expected a time within the years 1 to 9999 in UTC, "
+            "got datetime.datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=datetime.timezone.ut…; "
+            "PostgreSQL would store infinity, which an Elixir node can't load"
+        ),
+    ),
+    "args: an integer that is too long": (
+        {"args": {"a": -(10**1_023)}},
+        (
+            "args.a: expected an integer of at most 1,024 characters with its sign, got 'an integer of 3399 bits'; "
+            "send it as text: Elixir's JSON decoder takes 1,024 digits at most"
+        ),
+    ),
     "one of several": ({"queue": "beta", "priority": -1}, "priority: expected an integer from 0 to 9, got -1"),
 }
 

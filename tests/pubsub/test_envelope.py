@@ -76,7 +76,7 @@ class TestEncode:
 
     @pytest.mark.parametrize(
         "value",
-        [float("nan"), float("inf"), -float("inf"), "\ud800", "\0", object(), {1, 2}, b"bytes", 10**5_000],
+        [float("nan"), float("inf"), -float("inf"), "\ud800", "\0", object(), {1, 2}, b"bytes", 10**1_024],
         ids=["NaN", "inf", "-inf", "surrogate", "NUL", "object", "set", "bytes", "huge"],
     )
     def test_what_json_or_an_elixir_node_cant_hold_is_refused(self, value):

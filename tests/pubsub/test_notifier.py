@@ -1,6 +1,7 @@
 """Messages reach those they are meant for, in order, whatever else arrives."""
 
 import asyncio
+import enum
 import functools
 import json
 import logging
@@ -35,9 +36,9 @@ class TestMessages:
     async def test_a_message_from_one_notifier_reaches_another(self, database):
         async with listening(database) as (near, _), listening(database) as (far, _):
             inbox = Inbox()
-            await far.listen("gossip", inbox).ready()
-            await near.notify("gossip", {"größe": [1, 2.5, None, "🦉"]})
-            assert await inbox.next() == ("gossip", {"größe": [1, 2.5, None, "🦉"]})
+            await far.listen("custom", inbox).ready()
+            await near.notify("custom", {"größe": [1, 2.5, None, "🦉"]})
+            assert await inbox.next() == ("custom", {"größe": [1, 2.5, None, "🦉"]})
             assert far.counters.received == 1
 
     async def test_several_payloads_are_several_messages_in_order(self, database):
@@ -142,10 +143,10 @@ class TestLimits:
         checks = [{"queue": f"q{n}", "uuid": _noise(16).hex()} for n in range(1_000)]
         async with listening(database) as (notifier, _):
             inbox = Inbox()
-            await notifier.listen("gossip", inbox).ready()
+            await notifier.listen("custom", inbox).ready()
             with pytest.raises(InvalidPayload, match="at most 7999 bytes"):
-                await notifier.notify("gossip", {"checks": checks})
-            await notifier.notify("gossip", {"checks": checks}, split="checks")
+                await notifier.notify("custom", {"checks": checks})
+            await notifier.notify("custom", {"checks": checks}, split="checks")
             heard = []
             while len(heard) < len(checks):
                 heard += (await inbox.next())[1]["checks"]
@@ -157,6 +158,26 @@ class TestLimits:
             with pytest.raises(InvalidSignal):
                 await notifier.notify("signal", {"action": "start", "queue": "a", "limit": 1, "unknown": 1})
             assert await send_and_hear(notifier, sender, "signal", []) == []
+
+    @pytest.mark.parametrize("channel", ["custom", "insert", "gossip", "signal"])
+    async def test_an_ident_that_harms_an_elixir_node_is_not_sent_on_any_channel(self, database, channel):
+        class Key(enum.Enum):
+            IDENT = "ident"
+
+        async with listening(database) as (notifier, sender):
+            for key in ("ident", Key.IDENT):  # what is sent counts, not what it was made of
+                with pytest.raises((InvalidPayload, InvalidSignal)) as caught:
+                    await notifier.notify(
+                        channel, [{"queue": "a"}, {"queue": "a", key: ["any"]}][channel == "gossip" :]
+                    )
+                assert caught.value.field == "ident"
+            assert await send_and_hear(notifier, sender, channel, []) == []
+
+    async def test_each_part_of_what_is_split_is_checked(self, database):
+        times = [_noise(16).hex() for _ in range(1_000)]
+        async with listening(database) as (notifier, _):
+            with pytest.raises(InvalidPayload, match=r"^time: expected only node and ping on the channel sonar"):
+                await notifier.notify("sonar", {"node": "web-1", "ping": True, "time": times}, split="time")
 
 
 async def _channels_of(notifier):

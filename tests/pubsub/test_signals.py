@@ -235,6 +235,9 @@ class TestCheck:
             ({"action": "stop", "queue": 3}, "queue"),
             ({"action": "pause"}, "queue"),
             ({"action": "pkill", "job_id": "25"}, "job_id"),
+            ({"action": "pause", "queue": "a", "ident": None}, "ident"),
+            ({"action": "dance", "ident": 1}, "ident"),
+            ({"ident": ["any"]}, "ident"),
         ],
     )
     def test_refuses_what_harms_an_elixir_node(self, payload, field):

@@ -4,7 +4,7 @@ from functools import partial
 
 import pytest
 
-from .rig import ENDS, Gate, events_of, make_worker
+from .rig import ENDS, Gate, events_of, make_worker, row_of
 
 
 @pytest.fixture
@@ -23,3 +23,21 @@ async def ends():
 @pytest.fixture
 async def gate():
     return Gate()
+
+
+@pytest.fixture
+def run(start, worker, ends, conn):
+    """A function that runs one job of a worker and returns its row and the event of its end."""
+
+    running = None
+
+    async def run_one(process, *, oban=None, args=None, timeout=None, methods=None, **options):
+        cls = worker(process, timeout=timeout, methods=methods)
+        nonlocal running
+        running = oban or running or await start(queues={"default": 20})
+        oban = running
+        job = await oban.enqueue(cls.new(args, **options))
+        event = await ends.of(job)
+        return await row_of(conn, job), event
+
+    return run_one

@@ -3,9 +3,11 @@
 import asyncio
 import inspect
 import json
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 
-from bridge import telemetry
+import asyncpg
+
+from bridge import Oban, telemetry
 from bridge.jobs import Worker
 from bridge.jobs.worker import build_options
 from bridge.pubsub import Status
@@ -178,3 +180,27 @@ class Gate:
         """Wait until jobs have come in `count` times in all."""
         async with asyncio.timeout(PATIENCE), self._entered:
             await self._entered.wait_for(lambda: self.total >= count)
+
+
+@asynccontextmanager
+async def reconnected(dsn):
+    conn = await asyncpg.connect(dsn)
+    try:
+        yield conn
+    finally:
+        await conn.close()
+
+
+@asynccontextmanager
+async def node(dsn, registry, **options):
+    async with Oban(
+        dsn=dsn, registry=registry, **{"queues": {"default": 20}, "shutdown_grace_period": 2, **options}
+    ) as oban:
+        yield oban
+
+
+def returning(value):
+    async def process(_job):
+        return value
+
+    return process

@@ -5,9 +5,10 @@ import sys
 
 import pytest
 
+from bridge import telemetry
 from bridge.queues.failures import TEXT_LIMIT, error_entry
 
-from .rig import row_of
+from .rig import events_of, row_of, until
 
 QUEUES = {"default": 5}
 
@@ -82,13 +83,13 @@ ODD = {
     "NUL and surrogates": (raising(ValueError("a\x00b\ud800c")), r"a\x00b\ud800c"),
     "a text without end": (raising(ValueError("x" * 3_000_000)), "characters more"),
     "a broken text": (raising(Broken(RuntimeError("no"))), "__str__ raised RuntimeError"),
-    "a text that exits": (raising(Broken(SystemExit(1))), "Broken"),
-    "a text that is cancelled": (raising(Broken(asyncio.CancelledError())), "Broken"),
+    "a text that exits": (raising(Broken(SystemExit(1))), "Broken) <no text: __str__ raised SystemExit>"),
+    "a text that is cancelled": (raising(Broken(asyncio.CancelledError())), "<no text: __str__ raised CancelledError>"),
     "in a thread: SystemExit": (raising_in_thread(SystemExit(1)), "SystemExit"),
     "in a thread: KeyboardInterrupt": (raising_in_thread(KeyboardInterrupt()), "KeyboardInterrupt"),
-    "in a thread: StopIteration": (raising_in_thread(StopIteration(1)), "StopIteration"),
+    "in a thread: StopIteration": (raising_in_thread(StopIteration(1)), "the worker raised StopIteration"),
     "in a thread: CancelledError": (raising_in_thread(asyncio.CancelledError()), "CancelledError"),
-    "in a thread: GeneratorExit": (raising_in_thread(GeneratorExit()), "GeneratorExit"),
+    "in a thread: GeneratorExit": (raising_in_thread(GeneratorExit()), "the worker raised GeneratorExit"),
     "in a thread: RecursionError": (lambda _job: overflow(), "maximum recursion depth exceeded"),
 }
 
@@ -142,3 +143,29 @@ def test_an_error_of_any_length_is_cut(length):
     entry = error_entry(ValueError("x" * length), 1, datetime(2026, 1, 2, 3, 4, 5))  # noqa: DTZ001 - naive UTC
     assert len(entry) < TEXT_LIMIT + 300
     assert '"at":"2026-01-02T03:04:05.000000Z"' in entry
+
+
+@pytest.mark.parametrize("error", [ValueError, SystemExit, asyncio.CancelledError])
+@pytest.mark.parametrize("name", ["oban.job.start", "oban.job.stop"])
+async def test_a_telemetry_handler_that_raises_stops_no_queue(start, worker, conn, caplog, name, error):
+    def handler(_name, _event):
+        raise error
+
+    async def process(_job):
+        return None
+
+    cls = worker(process, methods={"backoff": lambda _self, _job: 0})
+    oban = await start(queues=QUEUES, stager={"interval": 0.02})
+    for _ in range(2):
+        telemetry.attach("raising", [name], handler)
+        try:
+            job = await oban.enqueue(cls.new(max_attempts=1))
+            await until(lambda job=job: ended(conn, job))
+        finally:
+            telemetry.detach("raising")
+    with events_of("oban.job.stop") as stops:
+        await stops.of(await oban.enqueue(cls.new()))
+
+
+async def ended(conn, job):
+    return (await row_of(conn, job))["state"] in ("completed", "discarded")

@@ -11,14 +11,16 @@ import pytest
 
 from bridge import Cancel, Discard, Job, Record, Snooze
 from bridge.codecs.recorded import decode_recorded
-from bridge.errors import JobCancelled, JobTimeout, UnknownWorker
+from bridge.errors import JobCancelled
 
-from .rig import TIMES, insert_row, row_of
+from .rig import TIMES, insert_row, returning, row_of
 
 GOLDEN = {
     sample["meta"]["case"]: sample
     for sample in json.loads((Path(__file__).parent / "golden" / "outcomes.json").read_text())["samples"]
 }
+
+
 QUEUES = {"default": 20}
 
 
@@ -28,17 +30,6 @@ async def boom(_job):
 
 async def exit_process(_job):
     raise SystemExit(3)
-
-
-async def sleep(_job):
-    await asyncio.Event().wait()
-
-
-def returning(value):
-    async def process(_job):
-        return value
-
-    return process
 
 
 #: A case of Oban's, and what a worker of ours does to come to the same.
@@ -56,24 +47,6 @@ SAME_AS_OBAN = {
     "exhausted_raise": (boom, 1),
     "exhausted_kill": (exit_process, 1),
 }
-
-
-@pytest.fixture
-def run(start, worker, ends, conn):
-    """A function that runs one job of a worker and returns its row and the event of its end."""
-
-    running = None
-
-    async def run_one(process, *, oban=None, args=None, timeout=None, methods=None, **options):
-        cls = worker(process, timeout=timeout, methods=methods)
-        nonlocal running
-        running = oban or running or await start(queues=QUEUES)
-        oban = running
-        job = await oban.enqueue(cls.new(args, **options))
-        event = await ends.of(job)
-        return await row_of(conn, job), event
-
-    return run_one
 
 
 @pytest.mark.parametrize("case", SAME_AS_OBAN)
@@ -217,126 +190,11 @@ async def test_a_result_class_in_place_of_its_instance_is_a_failure(run, kind):
     assert f"return an instance, {kind.__name__}(…)" in row["errors"][0]["error"]
 
 
-async def test_a_coroutine_that_nobody_awaited_is_a_failure(run):
-    def process(_job):
-        return asyncio.sleep(0)
-
-    row, _ = await run(process)
-    assert row["state"] == "retryable"
-    assert "async def" in row["errors"][0]["error"]
-
-
-def a_generator(_job):
-    yield 1
-
-
-async def an_async_generator(_job):
-    yield 1
-
-
-@pytest.mark.parametrize("process", [a_generator, an_async_generator])
-async def test_a_generator_that_nobody_runs_is_a_failure(run, process):
-    row, _ = await run(process)
-    assert row["state"] == "retryable"
-    assert "generator" in row["errors"][0]["error"]
-
-
 async def test_any_other_result_completes(run):
     for value in (object(), 0, False, [Cancel("in a list")], ("snooze", 5), ValueError("returned"), float("nan")):
         row, event = await run(returning(value))
         assert row["state"] == "completed"
         assert event.result is value
-
-
-async def test_a_timeout_fails_the_attempt(run):
-    row, event = await run(sleep, timeout=0.05)
-    assert row["state"] == "retryable"
-    assert row["errors"][0]["error"].splitlines()[0] == "** (bridge.errors.JobTimeout) W timed out after 50ms"
-    assert isinstance(event.error, JobTimeout)
-
-
-async def test_a_timeout_of_the_last_attempt_discards(run):
-    row, _ = await run(sleep, timeout=timedelta(milliseconds=20), max_attempts=1)
-    assert row["state"] == "discarded"
-
-
-async def test_a_timeout_method_decides_by_the_job(run):
-    methods = {"timeout": lambda _self, job: job.args["limit"]}
-    row, _ = await run(sleep, methods=methods, args={"limit": 0.02})
-    assert "timed out after 20ms" in row["errors"][0]["error"]
-
-
-@pytest.mark.parametrize("limit", [0, -1, float("nan"), "5", True], ids=repr)
-async def test_a_timeout_that_is_none_fails_the_attempt(run, limit):
-    row, _ = await run(returning(1), methods={"timeout": lambda _self, _job: limit})
-    assert row["state"] == "retryable"
-    assert "timeout: expected" in row["errors"][0]["error"]
-
-
-async def test_a_timeout_error_of_the_workers_own_stays_its_own(run):
-    async def process(_job):
-        raise TimeoutError("the printer's")
-
-    row, event = await run(process, timeout=60)
-    assert row["errors"][0]["error"].splitlines()[0] == "** (TimeoutError) the printer's"
-    assert not isinstance(event.error, JobTimeout)
-
-
-async def test_a_worker_that_cleans_up_after_its_timeout_is_awaited(run):
-    done = asyncio.Event()
-
-    async def process(_job):
-        try:
-            await asyncio.Event().wait()
-        finally:
-            await asyncio.sleep(0.02)
-            done.set()
-
-    row, _ = await run(process, timeout=0.02)
-    assert done.is_set()
-    assert "timed out" in row["errors"][0]["error"]
-
-
-async def test_an_unknown_worker_fails_where_any_is_taken(start, ends, conn):
-    job_id = await insert_row(conn, worker="No.Such.Worker", max_attempts=3)
-    await start(queues={"default": {"limit": 5, "workers": "any"}})
-    event = await ends.next()
-    assert isinstance(event.error, UnknownWorker)
-    row = await row_of(conn, job_id)
-    assert (row["state"], row["attempt"]) == ("retryable", 1)
-    headline = row["errors"][0]["error"].splitlines()[0]
-    assert headline == "** (bridge.errors.UnknownWorker) unknown worker: No.Such.Worker"
-
-
-async def test_a_name_from_a_row_imports_nothing(start, ends, conn, tmp_path, monkeypatch):
-    (tmp_path / "trap_for_names.py").write_text("raise SystemExit('imported')\nclass Worker: ...\n")
-    monkeypatch.syspath_prepend(tmp_path)
-    for name in ("trap_for_names.Worker", "trap_for_names", "os.system", "builtins.eval", "tests.queues.rig.Gate"):
-        await insert_row(conn, worker=name)
-    await start(queues={"default": {"limit": 5, "workers": "any"}})
-    for event in await ends.first(5):
-        assert isinstance(event.error, UnknownWorker)
-
-
-async def test_aliases_run_the_jobs_of_former_names(start, worker, ends):
-    seen = []
-
-    async def process(job):
-        seen.append(job.worker)
-
-    worker(process, "New.Name", aliases=["Old.Name", "older_name"])
-    oban = await start(queues=QUEUES)
-    await oban.enqueue_many([Job(name) for name in ("New.Name", "Old.Name", "older_name")])
-    await ends.first(3)
-    assert sorted(seen) == ["New.Name", "Old.Name", "older_name"]
-
-
-async def test_a_constructor_that_raises_fails_the_attempt(run):
-    def refuse(_self):
-        raise OSError("no printer")
-
-    row, _ = await run(returning(1), methods={"__init__": refuse})
-    assert row["errors"][0]["error"].startswith("** (OSError) no printer")
 
 
 async def test_each_attempt_adds_its_error_until_the_last(start, worker, ends, conn):

@@ -144,14 +144,16 @@ async def test_a_job_that_can_not_be_ended_is_an_orphan(start, worker, conn, shu
     ]
     for _ in jobs:
         assert await asyncio.to_thread(started.acquire, timeout=PATIENCE)
-    begun = time.monotonic()
-    await oban.stop()
-    assert time.monotonic() - begun < 4
-    [(_, event)] = shutdowns
-    assert sorted(event.orphaned) == [job.id for job in jobs]
-    assert [(await row_of(conn, job))["state"] for job in jobs] == ["executing"] * 2
-    free.set()
-    loose.set()
+    try:
+        begun = time.monotonic()
+        await oban.stop()
+        assert time.monotonic() - begun < 4
+        [(_, event)] = shutdowns
+        assert sorted(event.orphaned) == [job.id for job in jobs]
+        assert [(await row_of(conn, job))["state"] for job in jobs] == ["executing"] * 2
+    finally:
+        free.set()
+        loose.set()
     assert await until(lambda: asyncio.sleep(0, seen)) == [True]
 
 
@@ -269,7 +271,24 @@ async def test_a_stop_signal_is_waited_for_by_a_stop_of_all(start, worker, gate,
     await oban.stop_queue("one", local_only=True)
     await until(lambda: asyncio.sleep(0, oban.check_queue("one") is None))
     stopping = asyncio.create_task(oban.stop())
-    await asyncio.sleep(0)
+    await asyncio.wait([stopping], timeout=0.3)
+    assert not stopping.done()
     gate.open()
     await stopping
     assert await states(conn) == {"completed": 1}
+
+
+async def test_a_stop_that_is_cancelled_leaves_no_task(start, worker, gate, caplog):
+    cls = worker(gate)
+    before = asyncio.all_tasks()
+    oban = await start(queues={"one": 1, "two": 1}, shutdown_grace_period=PATIENCE)
+    await oban.enqueue_many([cls.new(queue="one"), cls.new(queue="two")])
+    await gate.entered(2)
+    queues = oban._parts.queues
+    stopping = asyncio.create_task(oban.stop())
+    await until(lambda: asyncio.sleep(0, queues.names() == []))
+    stopping.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await stopping
+    await until(lambda: asyncio.sleep(0, asyncio.all_tasks() <= before))
+    assert gate.inside == 0

@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
+import asyncpg
+
 from bridge.engine.schema.lacks import Facts, Lack, Origin, find_lacks
 from bridge.engine.schema.refusals import translated
 from bridge.engine.schema.statements import OWN_TABLES, quote_ident, statement
@@ -86,6 +88,18 @@ class Catalog:
         """Whether Bridge runs on it: V9 or later, or other tables with the same columns and states."""
         return self.version is not None and not self.missing_columns and set(self.states) >= _STATES
 
+    @property
+    def in_the_way(self) -> tuple[str, ...]:
+        """What keeps `install` from making the table: leftovers, or another program's view or type."""
+        names = ("oban_jobs", "oban_peers", "oban_job_state")
+        return tuple(name for name in self.objects if name in names) if self.version is None else ()
+
+    @property
+    def shortcomings(self) -> str:
+        """The columns and states that Bridge can't do without and that are not there, as text."""
+        states = [f"the state {state}" for state in sorted(_STATES - set(self.states))]
+        return ", ".join([*(f"the column {column}" for column in self.missing_columns), *states])
+
     def require(self) -> Catalog:
         """Return itself.
 
@@ -95,16 +109,22 @@ class Catalog:
         if self.supported:
             return self
         where = f"schema {quote_ident(self.prefix)}"
+        if self.in_the_way:
+            raise SchemaError(
+                f"{where} has no table oban_jobs, but it has {', '.join(self.in_the_way)}; "
+                "remove it (`bridge uninstall` drops what Oban's migrations leave), or choose another prefix"
+            )
         if self.version is None:
             raise SchemaError(f"{where} has no table oban_jobs; run `bridge install`, or name the right prefix")
+        if self.version == 0:
+            raise SchemaError(
+                f"oban_jobs in {where} is not Oban's table, or its version is lost: it lacks {self.shortcomings}; "
+                "choose another prefix"
+            )
         raise SchemaError(
             f"oban_jobs in {where} has version {self.version}, Bridge runs on {OLDEST_VERSION} and later: "
-            f"it lacks {self._shortcomings()}; migrate it with Oban's own migrations first"
+            f"it lacks {self.shortcomings}; migrate it with Oban's own migrations first"
         )
-
-    def _shortcomings(self) -> str:
-        states = [f"the state {state}" for state in sorted(_STATES - set(self.states))]
-        return ", ".join([*(f"the column {column}" for column in self.missing_columns), *states])
 
 
 async def inspect(conn: Connection, prefix: str = "public") -> Catalog:
@@ -115,7 +135,7 @@ async def inspect(conn: Connection, prefix: str = "public") -> Catalog:
     Raises:
         InvalidSetting: The prefix is no name that PostgreSQL can hold.
     """
-    [row] = await conn.fetch(statement("catalog", prefix), prefix, list(OWN_TABLES))
+    row = await _read(conn, prefix)
     if not row["installed"]:
         return Catalog(prefix, row["schema_exists"], None, objects=tuple(row["objects"]))
     return _judge(prefix, tuple(row["objects"]), _facts(row))
@@ -130,6 +150,16 @@ async def count_jobs(conn: Connection, prefix: str = "public") -> dict[str, int]
     async with translated(conn, prefix, "read"), conn.transaction():
         rows = await conn.fetch(statement("count_jobs", prefix))
     return {row["state"]: row["jobs"] for row in rows}
+
+
+async def _read(conn: Connection, prefix: str) -> Any:
+    query = statement("catalog", prefix), prefix, list(OWN_TABLES)
+    try:
+        return await conn.fetchrow(*query)
+    except asyncpg.InternalServerError:  # "could not open relation": it was dropped while this read its indexes
+        if conn.is_in_transaction():
+            raise
+        return await conn.fetchrow(*query)
 
 
 def _facts(row: Any) -> Facts:

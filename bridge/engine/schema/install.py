@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bridge.engine.schema.catalog import Catalog, inspect
+from bridge.engine.schema.catalog import inspect
 from bridge.engine.schema.refusals import changing
 from bridge.engine.schema.statements import quote_ident, statement
 from bridge.errors import SchemaError
@@ -36,7 +36,8 @@ async def install(conn: Connection, prefix: str = "public", *, create_schema: bo
         if catalog.version is not None:
             catalog.require()
             return False
-        _require_room(catalog)
+        if catalog.in_the_way:
+            catalog.require()
         if not catalog.schema_exists:
             await _make_schema(conn, prefix, allowed=create_schema)
         await conn.execute(statement("install", prefix))
@@ -55,17 +56,6 @@ def install_sql(prefix: str = "public", *, create_schema: bool = True) -> str:
     """
     schema = statement("create_schema", prefix) + "\n" if create_schema and prefix != "public" else ""
     return schema + statement("install", prefix)
-
-
-def _require_room(catalog: Catalog) -> None:
-    """Refuse what is half there: leftovers, or another program's table or view of one of these names."""
-    in_the_way = [name for name in catalog.objects if name in ("oban_jobs", "oban_peers", "oban_job_state")]
-    if in_the_way:
-        schema = quote_ident(catalog.prefix)
-        raise SchemaError(
-            f"schema {schema} has no table oban_jobs, but it has {', '.join(in_the_way)}; "
-            "remove it (`bridge uninstall` drops what Oban's migrations leave), or choose another prefix"
-        )
 
 
 async def _make_schema(conn: Connection, prefix: str, *, allowed: bool) -> None:

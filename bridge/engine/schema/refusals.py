@@ -25,6 +25,7 @@ _REFUSALS = (
     asyncpg.InvalidSchemaNameError,
     asyncpg.ReadOnlySQLTransactionError,
     asyncpg.ReservedNameError,
+    asyncpg.UndefinedColumnError,
     asyncpg.UndefinedTableError,
     asyncpg.UniqueViolationError,
     asyncpg.WrongObjectTypeError,

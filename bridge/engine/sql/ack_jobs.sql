@@ -1,5 +1,12 @@
 -- Acks every other outcome, a row each. A row that was cancelled while it ran stays cancelled and only gains the error.
 -- A row that has this outcome already is told of again, unchanged: the answer to the first write may have been lost.
+-- A row that somebody holds is left for later, as with completions.
+with free as (
+  select id
+  from {prefix}.oban_jobs
+  where id = any($2::bigint[])
+  for update skip locked
+)
 update {prefix}.oban_jobs as j
 set
   state = case when j.state = 'executing' then a.state::{prefix}.oban_job_state else j.state end,
@@ -24,7 +31,8 @@ set
 from unnest(
   $2::bigint[], $3::integer[], $4::text[], $5::timestamp[], $6::timestamp[], $7::text[], $8::text[]
 ) as a (id, attempt, state, at, scheduled_at, error, meta)
-where j.id = a.id
+join free on free.id = a.id
+where j.id = free.id
   and j.attempt = a.attempt
   and j.attempted_by[2] = $1
   and (
