@@ -231,6 +231,8 @@ def _queues(name: str, value: Any) -> dict[str, Any]:
         queue, _, limit = (text.strip() for text in part.rpartition(":"))
         if not queue or not re.fullmatch("[0-9]{1,10}", limit):
             raise InvalidSetting(name, part, "a name and a limit, such as badges:10")
+        if queue in found or ";" in queue:
+            raise InvalidSetting(name, part, "each queue once, with commas between", "odd names go into bridge.toml")
         found[queue] = int(limit)
     return found
 

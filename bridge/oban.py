@@ -360,6 +360,10 @@ class Oban:
         """Tell how each queue of this node stands."""
         return [info for name in self._parts.queues.names() if (info := self._parts.queues.check(name))]
 
+    def running_jobs(self) -> list[int]:
+        """Return the ids of the jobs that run on this node now; empty where the instance is not running."""
+        return [] if self._runtime is None else self._runtime.queues.running_jobs()
+
     @property
     def notifier(self) -> Notifier:
         """Messages between nodes: `listen`, `unlisten`, `notify`, `status`.

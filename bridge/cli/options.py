@@ -17,7 +17,7 @@ Dsn = Annotated[
 Prefix = Annotated[str | None, typer.Option(help="The schema of Oban's tables; default public.")]
 ConfigFile = Annotated[
     Path | None,
-    typer.Option("--config", help="A settings file; default bridge.toml, or [tool.bridge] of pyproject.toml."),
+    typer.Option("--config", help=r"A settings file; default bridge.toml, or \[tool.bridge] of pyproject.toml."),
 ]
 
 

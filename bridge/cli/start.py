@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import json
+import logging
 import os
 import signal
 import sys
@@ -22,6 +23,8 @@ from bridge.jobs import registry
 from bridge.oban import Oban
 from bridge.queues import parse_queues
 from bridge.queues.backoff import RetryDelay
+
+logger = logging.getLogger("bridge")
 
 #: The server is starting, stopping, full or not there yet: worth waiting for.
 _NOT_YET = (
@@ -69,6 +72,7 @@ def start(
         typer.echo(json.dumps(_summary(settings), indent=2, ensure_ascii=False))
         return
     set_up_logging(settings["log_level"].value)
+    _warn_of_idle_workers(settings)
     embedded = settings["dsn"].value is None
     oban = _build(settings, embedded_dsn() if embedded else settings["dsn"].value)
     _run(_serve(oban, settings, install=embedded))
@@ -87,6 +91,16 @@ def _import_workers(modules: list[str]) -> None:
 def _check_queues(settings: Mapping[str, Setting]) -> None:
     if not parse_queues(settings["queues"].value):
         raise InvalidSetting("queues", {}, "at least one queue", "add --queues default:10, or [queues] to bridge.toml")
+
+
+def _warn_of_idle_workers(settings: Mapping[str, Setting]) -> None:
+    queues = parse_queues(settings["queues"].value)
+    if not registry.names() and all(options.workers == "known" for options in queues.values()):
+        logger.warning("no worker is registered, so no job will run: name modules with workers by --import")
+    for name in registry.names():
+        queue = registry.resolve(name).options.queue
+        if queue not in queues:
+            logger.warning("worker %s has the queue %s, which doesn't run here: add it to --queues", name, queue)
 
 
 def _summary(settings: Mapping[str, Setting]) -> dict[str, Any]:
@@ -114,7 +128,7 @@ def _build(settings: Mapping[str, Setting], dsn: str) -> Oban:
 
 async def _serve(oban: Oban, settings: Mapping[str, Setting], *, install: bool) -> None:
     stopping = asyncio.Event()
-    _handle_signals(stopping)
+    _handle_signals(stopping, oban)
     if install:
         await oban.install()
     if not await _start_when_possible(oban, stopping):
@@ -158,10 +172,10 @@ async def _start_when_possible(oban: Oban, stopping: asyncio.Event) -> bool:
     return False
 
 
-def _handle_signals(stopping: asyncio.Event) -> None:
+def _handle_signals(stopping: asyncio.Event, oban: Oban) -> None:
     def on_signal(number: signal.Signals) -> None:
         if stopping.is_set():
-            log_event("bridge.aborted", signal=number.name)
+            log_event("bridge.aborted", signal=number.name, orphaned=oban.running_jobs())
             sys.stdout.flush()
             os._exit(128 + number)
         stopping.set()
@@ -172,9 +186,14 @@ def _handle_signals(stopping: asyncio.Event) -> None:
 
 
 def _run(main: Any) -> None:
+    loop = _event_loop()
+    with asyncio.Runner(loop_factory=loop) as runner:
+        runner.run(main)
+
+
+def _event_loop() -> Any:
     try:
         import uvloop  # noqa: PLC0415 - an extra
     except ImportError:
-        asyncio.run(main)
-    else:
-        uvloop.run(main)
+        return None
+    return uvloop.new_event_loop

@@ -104,7 +104,7 @@ def seconds(field: str, value: Any, error: type[ValidationError] = InvalidJob) -
 def insert_state(value: Any) -> JobState:
     """Return a state that a new row may have."""
     try:
-        state = JobState(value)
+        state = JobState(value) if isinstance(value, str) else None
     except ValueError:
         state = None
     if state not in INSERTABLE:

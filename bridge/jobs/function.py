@@ -5,27 +5,32 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, overload
 
 from bridge.errors import InvalidWorker
 from bridge.jobs.job import Job
 from bridge.jobs.worker import Worker, refuse_generator, refuse_unknown, register
 
 
-def job(**options: Any) -> Callable[[Callable[..., Any]], FunctionWorker]:
+@overload
+def job(function: Callable[..., Any], /) -> FunctionWorker: ...
+@overload
+def job(**options: Any) -> Callable[[Callable[..., Any]], FunctionWorker]: ...
+def job(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     """Register a function as a worker: a job's args are the function's arguments, by name.
 
     `send.new(1, text="hi")` builds a job, `await send.enqueue(1, text="hi")` inserts it, and `send(1, text="hi")`
     still calls the function. `current_job()` tells the function which job it runs in.
 
     Args:
+        function: The function, where the decorator is written without parentheses.
         options: As in `worker`.
 
     Raises:
         InvalidWorker: As in `worker`, or a function whose arguments have no names (`*args`, positional-only).
     """
     refuse_unknown(options)
-    return partial(FunctionWorker, options=options)
+    return partial(FunctionWorker, options=options) if function is None else FunctionWorker(function, options)
 
 
 class FunctionWorker:

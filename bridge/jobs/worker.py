@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -14,6 +15,8 @@ from bridge.jobs import checks, instances
 from bridge.jobs.backoff import default_backoff
 from bridge.jobs.job import OPTIONS, Job
 from bridge.jobs.registry import registry
+
+logger = logging.getLogger("bridge.jobs")
 
 W = TypeVar("W", bound="Worker")
 
@@ -130,10 +133,17 @@ class _Decorator(Protocol):
     def __call__(self, cls: type[Any]) -> type[Worker]: ...
 
 
-def worker(**options: Any) -> _Decorator:
-    """Register a class with a `process(self, job)` as a worker.
+@overload
+def worker(cls: type[W], /) -> type[W]: ...
+@overload
+def worker(cls: type[Any], /) -> type[Worker]: ...
+@overload
+def worker(**options: Any) -> _Decorator: ...
+def worker(cls: Any = None, /, **options: Any) -> Any:
+    """Register a class with a `process(self, job)` as a worker: `@worker` or `@worker(queue="badges", …)`.
 
     Args:
+        cls: The class, where the decorator is written without parentheses.
         options: `queue` (default `"default"`), `max_attempts` (20), `priority` (0), `tags`, `meta`: the defaults of
             its jobs. `timeout`: seconds or a timedelta that one attempt may take. `name`: the name in the row, where it
             is not `module.QualName`; with an Elixir module's name it takes over that worker. `aliases`: more names to
@@ -143,7 +153,7 @@ def worker(**options: Any) -> _Decorator:
         InvalidWorker: An unknown option, a bad value, a taken name, or a class that can't process.
     """
     refuse_unknown(options)
-    return partial(register, options=options)  # type: ignore[return-value]  # a partial has no overloads
+    return partial(register, options=options) if cls is None else register(cls, options)
 
 
 def register(cls: type[Any], options: Mapping[str, Any]) -> type[Worker]:
@@ -156,6 +166,8 @@ def register(cls: type[Any], options: Mapping[str, Any]) -> type[Worker]:
         raise InvalidWorker("@worker", cls, "a class", "functions take @job")
     found = cls if issubclass(cls, Worker) else _mix_in(cls)
     _check_methods(found)
+    if cls.__module__ == "__main__" and "name" not in options:
+        logger.warning("%s is defined in the script itself, so only this script runs its jobs: import it", cls.__name__)
     found.options = build_options(f"{cls.__module__}.{cls.__qualname__}", options)
     registry.register(found, (found.options.name, *found.options.aliases))
     return found

@@ -32,6 +32,7 @@ class QueueManager:
         self._node = node
         self._grace = grace
         self._producers: dict[str, Producer] = {}
+        self._ending: list[Producer] = []
         self._stopping: set[asyncio.Task[None]] = set()
         self._closed = False
 
@@ -47,7 +48,11 @@ class QueueManager:
         producer = self._producers.pop(queue, None)
         if producer is None:
             return False
-        await producer.stop(self._grace)
+        self._ending.append(producer)
+        try:
+            await producer.stop(self._grace)
+        finally:
+            self._ending.remove(producer)
         return True
 
     async def stop_all(self) -> None:
@@ -59,6 +64,10 @@ class QueueManager:
         """Tell how a queue stands; None where it doesn't run here."""
         producer = self._producers.get(queue)
         return None if producer is None else producer.check()
+
+    def running_jobs(self) -> list[int]:
+        """Return the ids of the jobs that run here, also in queues that are being stopped."""
+        return [job for producer in (*self._producers.values(), *self._ending) for job in producer.check().running]
 
     def names(self) -> list[str]:
         """Return the queues that run here."""
@@ -72,7 +81,7 @@ class QueueManager:
 
     def cancel(self, job_id: int) -> None:
         """Cancel a job, if it runs here."""
-        for producer in self._producers.values():
+        for producer in (*self._producers.values(), *self._ending):
             producer.cancel(job_id)
 
     async def cancel_marked(self) -> None:

@@ -129,7 +129,8 @@ async def test_a_second_signal_stops_at_once(node: Any, installed: str) -> None:
     running.signal(signal.SIGTERM)
     running.until("bridge.stopping")
     running.signal(signal.SIGTERM)
-    assert running.until("bridge.aborted")["signal"] == "SIGTERM"
+    line = running.until("bridge.aborted")
+    assert (line["signal"], line["orphaned"]) == ("SIGTERM", [job.id])
     assert running.process.wait(5) == 128 + signal.SIGTERM
     assert await state_of(installed, job.id) == "executing"
 
@@ -163,6 +164,26 @@ async def test_waits_for_a_socket_that_is_not_there_yet(node: Any, tmp_path: Pat
     assert running.process.wait(10) == 0
 
 
+async def test_warns_of_what_will_never_run(node: Any, installed: str) -> None:
+    running = node("--dsn", installed, "--queues", "other:1", "--import", "work_here")
+    line = running.until("bridge.log", level="warning")
+    assert line["message"] == "worker Tests.Greet has the queue default, which doesn't run here: add it to --queues"
+    idle = node("--dsn", installed, "--queues", "default:1")
+    assert "no worker is registered" in idle.until("bridge.log", level="warning")["message"]
+
+
+async def test_a_workers_error_tells_of_nothing_but_the_worker(node: Any, installed: str) -> None:
+    running = node(*options(installed))
+    running.until("bridge.started")
+    [job] = await enqueue(installed, Job("Tests.Slow", args={"wrong": 1}))
+    running.until("oban.job.exception")
+    async with Oban(dsn=installed) as oban:
+        found = await oban.get_job(job.id or 0)
+    assert found is not None
+    assert found.errors[0]["error"].count("Traceback") == 1
+    assert "uvloop" not in found.errors[0]["error"]
+
+
 async def test_waits_for_a_database_that_is_not_there_yet(node: Any) -> None:
     running = node(*options("postgresql://u:tell-nobody@127.0.0.1:1/x"))
     line = running.until("bridge.waiting")
@@ -187,16 +208,21 @@ def test_a_certificate_that_is_not_there_is_no_reason_to_wait(
 
 
 async def test_a_server_without_tls_is_no_reason_to_wait(tmp_path: Path) -> None:
+    ended = asyncio.Event()
+
     async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readexactly(8)  # PostgreSQL's request for TLS
         writer.write(b"N")
-        await writer.drain()
+        await reader.read()
         writer.close()
+        await asyncio.gather(writer.wait_closed(), return_exceptions=True)  # the other side may have reset it
+        ended.set()
 
     async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
         dsn = f"postgresql://u:nobody@127.0.0.1:{port}/x?sslmode=require"
         done = await asyncio.to_thread(run, tmp_path, "start", "--queues", "a:1", "--dsn", dsn)
+        await ended.wait()
     assert done.returncode == 1
     assert "error: sslmode: expected a mode for a server without TLS, got 'require'" in done.stderr
     assert "nobody" not in done.stderr
@@ -231,13 +257,19 @@ def test_connect_timeout_is_taken_from_the_dsn(tmp_path: Path, installed: str, g
 
 
 async def test_connect_timeout_ends_a_silent_connection(tmp_path: Path) -> None:
-    async def say_nothing(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+    ended = asyncio.Event()
+
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read()
+        writer.close()
+        await asyncio.gather(writer.wait_closed(), return_exceptions=True)  # the other side may have reset it
+        ended.set()
 
     async with await asyncio.start_server(say_nothing, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
         dsn = f"postgresql://u@127.0.0.1:{port}/x?sslmode=disable&connect_timeout=1"
         done = await asyncio.to_thread(run, tmp_path, "status", "--dsn", dsn)
+        await ended.wait()
     assert done.returncode == 1
     assert "the database did not answer: TimeoutError" in done.stderr
 
@@ -275,6 +307,8 @@ def test_a_dry_run_shows_what_would_run_and_hides_the_password(tmp_path: Path) -
     ("arguments", "message"),
     [
         (("--queues", "a"), "queues: expected a name and a limit, such as badges:10, got 'a'"),
+        (("--queues", "a:1,a:2"), "queues: expected each queue once, with commas between, got 'a:2'"),
+        (("--queues", "a:1;b:2"), "queues: expected each queue once, with commas between, got 'a:1;b:2'"),
         (("--queues", "a:0"), "queues.a.limit: expected an integer from 1 to 2147483647, got 0"),
         ((), "queues: expected at least one queue, got {}; add --queues default:10, or [queues] to bridge.toml"),
         (("--queues", "a:1", "--import", "no_such"), "no module 'no_such' from here or the environment"),

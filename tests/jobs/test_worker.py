@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from bridge import Job, Worker, current_job, worker
+from bridge import Job, Worker, current_job, job, worker
 from bridge.engine.schema import install
 from bridge.errors import InstanceNotFound, InvalidJob, InvalidWorker
 from bridge.jobs import registry
@@ -380,3 +380,21 @@ async def test_enqueue_writes_a_row(start, conn):
 
 def test_outside_of_a_job_there_is_none():
     assert current_job() is None
+
+
+def test_the_decorators_need_no_parentheses():
+    @worker
+    class Bare(Worker):
+        async def process(self, job):
+            return job.args
+
+    @job
+    def add(a, b):
+        return a + b
+
+    try:
+        assert Bare.new({"a": 1}).worker == f"{__name__}.test_the_decorators_need_no_parentheses.<locals>.Bare"
+        assert (add(1, b=2), add.new(1, b=2).args) == (3, {"a": 1, "b": 2})
+    finally:
+        registry.unregister(Bare)
+        registry.unregister(add.worker)

@@ -274,3 +274,32 @@ async def test_an_idle_queue_asks_for_nothing(start, worker, ends):
     for _ in range(5):
         await oban._parts.stager.wait_for_round()
     assert oban.check_queue("default").updated_at == last
+
+
+async def test_a_full_queue_and_an_empty_one_ask_for_nothing(start, worker, ends, gate):
+    cls = worker(gate)
+    oban = await start(queues={"default": {"limit": 1, "dispatch_cooldown": 0.001}}, stager={"interval": 600})
+    await connected(oban)
+    first = await oban.enqueue(cls.new())
+    await gate.entered(1)
+    last = await fetched_last(oban)
+    second = await oban.enqueue(cls.new())
+    assert await fetched_last(oban) == last
+    gate.open()
+    await ends.of(first)
+    await ends.of(second)
+    last = await fetched_last(oban)
+    assert await fetched_last(oban) == last
+
+
+async def fetched_last(oban):
+    """When the queue last looked for jobs, once all that was said to it until now has had its effect."""
+    heard = asyncio.Event()
+    subscription = oban.notifier.listen("insert", lambda _channel, payload: "mark" in payload and heard.set())
+    await subscription.ready()
+    await oban.notifier.notify("insert", {"mark": 1})
+    await heard.wait()
+    for _ in range(10):
+        await oban.count_jobs()  # Longer than a fetch that had begun.
+    subscription.cancel()
+    return oban.check_queue("default").updated_at
