@@ -157,9 +157,12 @@ async def test_a_failure_ack_does_not_overwrite_a_cancellation(engine, installed
     failed = Ack(job_id, 1, "retryable", AT, scheduled_at=AT, error=ERROR)
 
     written, changes = await race(conn, installed, CANCEL, engine.ack(UUID, [failed]))
+    assert (written, changes) == (set(), {job_id: {}})
+    assert await engine.put_off(UUID, [failed]) == {(job_id, 1)}
 
-    assert written == {(job_id, 1)}
-    assert changes[job_id].keys() == {"errors"}
+    cancelled = await row(conn, job_id)
+    assert await engine.ack(UUID, [failed]) == {(job_id, 1)}
+    assert changed_columns(cancelled, await row(conn, job_id)).keys() == {"errors"}
 
 
 async def test_release_does_not_overwrite_a_cancellation(engine, installed, conn):

@@ -276,9 +276,9 @@ async def test_an_idle_queue_asks_for_nothing(start, worker, ends):
     assert oban.check_queue("default").updated_at == last
 
 
-async def test_a_full_queue_and_an_empty_one_ask_for_nothing(start, worker, ends, gate):
+async def test_a_full_queue_asks_for_nothing(start, worker, ends, gate):
     cls = worker(gate)
-    oban = await start(queues={"default": {"limit": 1, "dispatch_cooldown": 0.001}}, stager={"interval": 600})
+    oban = await start(queues={"default": 1}, stager={"interval": 600})
     await connected(oban)
     first = await oban.enqueue(cls.new())
     await gate.entered(1)
@@ -288,7 +288,17 @@ async def test_a_full_queue_and_an_empty_one_ask_for_nothing(start, worker, ends
     gate.open()
     await ends.of(first)
     await ends.of(second)
+
+
+async def test_a_queue_that_has_run_all_there_is_asks_for_nothing(start, worker, ends, gate):
+    cls = worker(gate)
+    oban = await start(queues={"default": 5}, stager={"interval": 600})
+    await connected(oban)
+    job = await oban.enqueue(cls.new())
+    await gate.entered(1)
     last = await fetched_last(oban)
+    gate.open()
+    await ends.of(job)
     assert await fetched_last(oban) == last
 
 
@@ -297,7 +307,7 @@ async def fetched_last(oban):
     heard = asyncio.Event()
     subscription = oban.notifier.listen("insert", lambda _channel, payload: "mark" in payload and heard.set())
     await subscription.ready()
-    await oban.notifier.notify("insert", {"mark": 1})
+    await oban.notifier.notify("insert", {"queue": "nobody", "mark": 1})
     await heard.wait()
     for _ in range(10):
         await oban.count_jobs()  # Longer than a fetch that had begun.
