@@ -1,7 +1,7 @@
 """Make the virtual environment that the Makefile's targets run in.
 
-Usage: make_env.py FOLDER EXTRA, where EXTRA is `demo` or `dev`. It needs Python 3.11 and nothing else; `uv` is taken
-where it is installed, because it is faster.
+Usage: make_env.py FOLDER EXTRA, where EXTRA is `demo`, `dev` or `bench`. It needs Python 3.11 and nothing else; `uv` is
+taken where it is installed, because it is faster, and a C compiler, because then Erlang terms are written faster.
 """
 
 import shutil

@@ -9,17 +9,16 @@ import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import pytest
+from databases import SERVER, dsn_of, run_on_server
 
 from bridge import Oban
 from bridge.engine.schema import install
 from bridge.jobs import Registry
 from bridge.postgres import temporary_server
 
-SERVER = "BRIDGE_TEST_DSN"
 _numbers = itertools.count()
 
 
@@ -29,19 +28,6 @@ def pytest_configure(config: pytest.Config) -> None:
     running = temporary_server(settings={"fsync": "off", "max_connections": "300"})
     os.environ[SERVER] = running.__enter__().url("postgres")
     config.add_cleanup(lambda: (os.environ.pop(SERVER), running.__exit__(None, None, None)))
-
-
-def dsn_of(database: str) -> str:
-    """The DSN of another database on the run's server."""
-    return urlunsplit(urlsplit(os.environ[SERVER])._replace(path=f"/{database}"))
-
-
-async def run_on_server(statement: str) -> None:
-    conn = await asyncpg.connect(os.environ[SERVER])
-    try:
-        await conn.execute(statement)
-    finally:
-        await conn.close()
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import pytest
+from proxy import wire_to
 from queues.conftest import ends, gate, worker
 from queues.rig import connected, insert_row, states, until
-from queues.wire import wire_to
 
 from bridge import Job, Oban
 from bridge.codecs.recorded import decode_recorded

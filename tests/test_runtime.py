@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager
 
 import asyncpg
 import pytest
+from proxy import wire_to
 from queues.conftest import ends, gate, worker
 from queues.rig import connected, insert_row, notify, row_of, until
-from queues.wire import wire_to
 
 from bridge import Oban
 from bridge.engine.schema import install

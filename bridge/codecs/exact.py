@@ -146,7 +146,9 @@ class _Reader:
         if not -_FRACTION_DIGITS <= exponent <= _WHOLE_DIGITS or len(text) > _WHOLE_DIGITS + _FRACTION_DIGITS + 16:
             self._fail("a number is out of numeric's range", start)
         exact = Decimal(text)
-        return int(exact) if exact == exact.to_integral_value() else exact
+        whole = exact.to_integral_value()
+        # Not int(whole), which takes quadratic time.
+        return parse_integer(f"{whole:f}") if exact == whole else exact
 
     def _peek(self) -> str:
         """Skip white space, and return the character at the cursor, or nothing at the end."""

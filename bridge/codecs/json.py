@@ -8,13 +8,15 @@ a document that jsonb printed.
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
+from math import isfinite
 from typing import Any, Final
 
 import msgspec
 
 from bridge.codecs.exact import decode_exactly
 from bridge.codecs.numerals import format_integer
-from bridge.codecs.plain import MAX_DEPTH, Place, Rules, lower
+from bridge.codecs.plain import MAX_DEPTH, MAX_ELEMENTS, Place, Rules, lower
 from bridge.errors import DecodeError, EncodeError
 
 MAX_BYTES: Final = 268_435_455
@@ -26,8 +28,12 @@ _RULES: Final = Rules(target="jsonb", max_bits=3_402, max_characters=_MAX_DIGITS
 # A run of 1,024 digits lies on eight places in a row, of those that are this far apart.
 _STRIDE: Final = _MAX_DIGITS // 8
 _has_eight_digits: Final = re.compile("[0-9]{8}").search
+_has_most_digits: Final = re.compile(f"[0-9]{{{_MAX_DIGITS}}}").search
 # A number that jsonb prints with this many zeros may be too small for a float.
 _TINY: Final = "0" * 320
+_CONTAINERS: Final = frozenset({dict, list})
+_TEXT: Final = frozenset({str})
+_PLAIN: Final = frozenset({str, int, float, bool, type(None), dict, list})
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
 
@@ -56,7 +62,7 @@ def encode_object(value: Any, field: str = "args") -> str:
 
 def encode(value: Any, field: str = "value") -> str:
     """Return any value as JSON text, under the rules of `encode_object`."""
-    text = _encode_plain(value)
+    text = _encode_plain(value, field)
     if text is None:
         text = _encode_lowered(lower(value, Place(field), _RULES), field)
     if len(text) > MAX_BYTES:
@@ -85,36 +91,58 @@ def decode(data: str | bytes) -> Any:
     return decode_exactly(data)
 
 
-def _encode_plain(value: Any) -> str | None:
-    """Encode with msgspec what it encodes right, as nearly every document; else return None.
-
-    It is right where decoding gives the value back: msgspec writes NaN as null, bytes as base64 and a set as a list
-    without a word, and none of these equals what it was. U+0000 does, and so does what is nested too deeply.
-    """
+def _encode_plain(value: Any, field: str) -> str | None:
+    """Encode with msgspec what it encodes right, as nearly every document; else return None."""
+    if not _is_plain(value, field):
+        return None
     try:
         text = _encode(value).decode()
-        if "\\u0000" in text or _decode(text) != value or _may_hold_long_integer(text):
-            return None
-    except (ValueError, TypeError, RecursionError):
+    except ValueError:  # a lone surrogate, or more digits than the host lets CPython convert
         return None
-    return None if text.count("[") + text.count("{") > MAX_DEPTH and _is_deep(value) else text
+    return None if "\\u0000" in text or _may_hold_long_integer(text) else text
+
+
+def _is_plain(value: Any, field: str) -> bool:
+    """Tell whether there is nothing but JSON's own types in `value`, level by level.
+
+    msgspec writes NaN as null, bytes as base64 and a set as a list without a word, and a list that holds another one
+    twice, and that one a third twice, grows in writing until there is no memory left.
+
+    Raises:
+        EncodeError: It holds more values than any document may.
+    """
+    level: list[Collection[Any]] = [(value,)]
+    size = 1
+    for _ in range(MAX_DEPTH + 1):
+        inner: list[Any] = []
+        for values in level:
+            kinds = {*map(type, values)}
+            if not kinds <= _PLAIN or (float in kinds and not _are_finite(values)):
+                return False
+            if not kinds.isdisjoint(_CONTAINERS):
+                inner += [item for item in values if type(item) is dict or type(item) is list]
+        if not inner:
+            return True
+        size += sum(map(len, inner))
+        if size > MAX_ELEMENTS:
+            shown = f"a {type(value).__name__}"  # never all of it
+            mend = "store it elsewhere and pass a reference"
+            raise EncodeError(field, shown, f"at most {MAX_ELEMENTS:,} values in all", mend)
+        if not all(_TEXT.issuperset(map(type, item)) for item in inner if type(item) is dict):
+            return False
+        level = [item.values() if type(item) is dict else item for item in inner]
+    return False  # too deep
+
+
+def _are_finite(values: Collection[Any]) -> bool:
+    return all(map(isfinite, [item for item in values if type(item) is float]))
 
 
 def _may_hold_long_integer(text: str) -> bool:
-    """Tell whether there is a run of more digits than an integer may have: one in 128 characters is looked at."""
-    return len(text) > _MAX_DIGITS and _has_eight_digits(text[::_STRIDE]) is not None
-
-
-def _is_deep(value: Any) -> bool:
-    level = [value]
-    for _ in range(MAX_DEPTH):
-        level = [
-            inner
-            for node in level
-            for inner in (node.values() if type(node) is dict else node)
-            if type(inner) is dict or type(inner) is list
-        ]
-    return bool(level)
+    """Tell whether there is a run of as many digits as an integer may have, looking at one in 128 characters first."""
+    if len(text) <= _MAX_DIGITS or _has_eight_digits(text[::_STRIDE]) is None:
+        return False
+    return _has_most_digits(text) is not None
 
 
 def _encode_lowered(value: Any, field: str) -> str:

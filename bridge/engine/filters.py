@@ -8,7 +8,7 @@ from typing import Any
 from bridge.codecs import json
 from bridge.errors import InvalidFilter
 from bridge.jobs import FunctionWorker, Job, JobState, Worker
-from bridge.jobs.checks import MAX_INT4, integer, storable, suggest
+from bridge.jobs.checks import MAX_INT4, integer, storable, suggest, tags
 from bridge.jobs.worker import options_of
 
 JobOrId = Job[Any] | int
@@ -24,7 +24,7 @@ def build_where(
     `states` are the labels that this database's enum has: jobs in another state can't exist there.
 
     A value asks for equality and a list for any of its values; `args` and `meta` ask for containment, and `tags` for
-    exactly these tags (Oban 2.23: `Oban.Job.query`).
+    exactly these tags (Oban 2.23: `Oban.Job.query`), which are trimmed and in lower case as the stored ones are.
 
     Raises:
         InvalidFilter: An unknown column, or a value of the wrong kind; None and empty lists too, because a filter that
@@ -119,7 +119,11 @@ def _object(field: str, value: Any) -> str:
 def _tags(field: str, value: Any) -> list[str]:
     if isinstance(value, str | Mapping) or not isinstance(value, Iterable):
         raise InvalidFilter(field, value, "a list of texts")
-    return [_text(field, tag) for tag in value]
+    given = [_text(field, tag) for tag in value]
+    stored = tags(given, InvalidFilter)
+    if given and not stored:
+        raise InvalidFilter(field, given, "a tag that is not blank", "pass [] for jobs without tags")
+    return stored
 
 
 _FIELDS: dict[str, tuple[str, Callable[[str, Any], Any]]] = {

@@ -55,7 +55,10 @@ class Record:
     """Complete, and keep `value` with the job in Erlang's term format, for Elixir and Python to fetch.
 
     Attributes:
-        value: Anything that the codec's portable profile holds: None, booleans, numbers, text, bytes, lists, dicts.
+        value: Anything that the codec's portable profile holds: None, booleans, numbers, text, bytes, lists, dicts,
+            datetimes. Erlang has one type for text and bytes, so bytes that are UTF-8 are fetched as text
+            (`Record(b"x")` as `"x"`), tuples as lists, datetimes and Decimals as their text in JSON; to have them as
+            they were, decode `meta["return"]` with `bridge.codecs.recorded.decode_recorded` and its `type`.
         limit: The longest text, in bytes, that may be stored; a longer one fails the job.
     """
 

@@ -136,7 +136,7 @@ def _start(folder: Folder, account: Account, binaries: Binaries, options: Mappin
         fault = Fault("PostgreSQL did not start", said_all, folder, options["port"])
         if not fault.passes or time.monotonic() > deadline:
             raise fault.error()
-        time.sleep(0.1)
+        time.sleep(0.1)  # nothing tells when the kernel lets go of the memory
 
 
 def _log_size(folder: Folder) -> int:

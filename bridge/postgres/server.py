@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _PATIENCE = 60.0  # seconds for a server to come up, or to go
-_POLL = 0.02
+_POLL = 0.02  # seconds; the server is no child of ours, so no system tells when it comes or goes
 
 
 class Server:

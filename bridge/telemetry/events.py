@@ -82,7 +82,8 @@ def attach(handler_id: str, events: Iterable[str], handler: Handler) -> None:
     """Call `handler(name, event)` for each event whose name is in `events`.
 
     Handlers run on the event loop, so they must be quick. One that raises is detached and logged, because a broken
-    handler must not break jobs (as in Erlang's telemetry).
+    handler must not break jobs (as in Erlang's telemetry). Only KeyboardInterrupt and SystemExit pass, which are
+    meant for the process.
 
     Raises:
         ValidationError: An unknown event name, or a handler id that is taken.
@@ -115,6 +116,8 @@ def emit(name: str, event: Any) -> None:
 def _call(handler_id: str, handler: Handler, name: str, event: Any) -> None:
     try:
         handler(name, event)
-    except Exception:
+    except (KeyboardInterrupt, SystemExit):
+        raise  # a signal's handler may have raised them while ours ran
+    except BaseException:  # a CancelledError of a plain function is nobody's wish, and would end a queue in silence
         detach(handler_id)
         logger.exception("telemetry handler %r raised on %s and was detached", handler_id, name)

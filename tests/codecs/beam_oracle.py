@@ -1,5 +1,9 @@
-"""A BEAM that judges terms: `oracle.erl`, compiled once and driven over a pipe."""
+"""A BEAM that judges terms: `oracle.erl`, compiled once and driven over two pipes.
 
+It is the first on the PATH, so another release judges where its folder is put in front: `PATH=/opt/otp28/bin:$PATH`.
+"""
+
+import os
 import shutil
 import struct
 import subprocess
@@ -26,25 +30,28 @@ class Beam:
         self._folder = tempfile.TemporaryDirectory()
         source = Path(__file__).with_name("oracle.erl")
         subprocess.run(["erlc", "-Werror", "-o", self._folder.name, source], check=True)
+        (requests, ask), (hear, answers) = os.pipe(), os.pipe()
+        main = ["-s", "oracle", "main", str(requests), str(answers)]
         self._process = subprocess.Popen(
-            ["erl", "-noinput", "-boot", "start_clean", "-pa", self._folder.name, "-s", "oracle", "main"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
+            ["erl", "-noinput", "-boot", "start_clean", "-pa", self._folder.name, *main], pass_fds=(requests, answers)
         )
+        os.close(requests)
+        os.close(answers)
+        self._ask, self._hear = os.fdopen(ask, "wb"), os.fdopen(hear, "rb")
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._process.stdin.close()
+        self._ask.close()
         self._process.wait(timeout=10)
-        self._process.stdout.close()
+        self._hear.close()
         self._folder.cleanup()
 
     def ask(self, command: str, argument: Any) -> Any:
         request = etf.encode((etf.Atom(command), argument), "native")
-        self._process.stdin.write(_length.pack(len(request)) + request)
-        self._process.stdin.flush()
-        (size,) = _length.unpack(self._process.stdout.read(4))
-        return etf.decode(self._process.stdout.read(size), limits=ROOMY)
+        self._ask.write(_length.pack(len(request)) + request)
+        self._ask.flush()
+        (size,) = _length.unpack(self._hear.read(4))
+        return etf.decode(self._hear.read(size), limits=ROOMY)
 
     def ask_bytes(self, command: str, argument: Any) -> list[Any]:
         """As `ask`, for an answer of binaries, which stay `bytes`."""

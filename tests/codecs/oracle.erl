@@ -1,12 +1,13 @@
-%% A BEAM that judges terms, driven over its standard input and output.
+%% A BEAM that judges terms, driven over two pipes: it has its own things to say on the standard output.
 %%
 %% A request is a 4-byte length and a term in external format, {Command, Argument}; so is the answer. A binary in a
 %% request holds a term's bytes, so that no term is read except where the command says so.
 -module(oracle).
--export([main/0]).
+-export([main/1]).
 
-main() ->
-    Port = open_port({fd, 0, 1}, [{packet, 4}, binary, eof]),
+main(Descriptors) ->
+    [Requests, Answers] = [list_to_integer(atom_to_list(Number)) || Number <- Descriptors],
+    Port = open_port({fd, Requests, Answers}, [{packet, 4}, binary, eof]),
     loop(Port).
 
 loop(Port) ->

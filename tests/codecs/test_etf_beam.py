@@ -32,6 +32,7 @@ WRITERS = (
 )
 PORTABLE_TAGS = {70, 97, 98, 106, 108, 109, 110, 111, 116, 119}
 
+both_writers = pytest.mark.usefixtures("writer")
 few = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
@@ -47,6 +48,7 @@ def assert_same(beam: Beam, pairs: list[tuple[bytes, bytes]], note: object = "")
         assert same, (note, etf.decode(left), left, right)
 
 
+@both_writers
 @few
 @given(value=terms.native_values)
 def test_the_beam_reads_what_the_native_profile_writes_and_gives_it_back(beam: Beam, value: Any) -> None:
@@ -59,6 +61,7 @@ def test_the_beam_reads_what_the_native_profile_writes_and_gives_it_back(beam: B
         assert_same(beam, [(data, rewritten), (data, etf.encode(decoded, "native"))])
 
 
+@both_writers
 @few
 @given(value=terms.json_values)
 def test_a_node_without_our_atoms_reads_what_the_portable_profile_writes(beam: Beam, value: Any) -> None:
@@ -75,6 +78,7 @@ def tags_of(value: Any) -> set[int]:
     return {etf.encode(value)[1]}.union(*map(tags_of, parts))
 
 
+@both_writers
 def test_random_terms_of_python_survive_the_beam(beam: Beam) -> None:
     seed = random.randrange(2**32)
     rng = random.Random(seed)
@@ -90,6 +94,7 @@ def test_random_terms_of_python_survive_the_beam(beam: Beam) -> None:
             assert before == after, f"seed {seed}"
 
 
+@both_writers
 def test_random_terms_of_the_beam_survive_python(beam: Beam) -> None:
     seed = random.randrange(2**32)
     names = [Atom(name) for name in terms.NAMES]
@@ -156,6 +161,20 @@ def test_the_native_profile_means_this_in_erlang(beam: Beam, value: Any, erlang:
     (expected,) = beam.ask_bytes("evaluate", [erlang])
     assert_same(beam, [(data, expected)])
     assert identity(etf.decode(expected)) == identity(value)
+
+
+@pytest.mark.parametrize("options", ["[local]", "[local, compressed]"])
+def test_a_local_term_is_kept_for_the_node_that_wrote_it(beam: Beam, options: str) -> None:
+    content = "{a, self(), make_ref(), lists:duplicate(99, b)}"
+    writing = f"try term_to_binary({content}, {options}) catch error:badarg -> old end"
+    data = etf.decode(*beam.ask_bytes("evaluate", [writing]))
+    if data == "old":
+        assert int(beam.ask("release", None)) < 26
+        return
+    value = etf.decode(data)
+    assert type(value) is etf.LocalTerm
+    assert etf.encode(value, "native") == data
+    assert beam.ask("same", [(data, data)]) == [True]
 
 
 def test_a_new_atom_is_refused_under_safe_so_the_portable_profile_has_none(beam: Beam) -> None:

@@ -76,6 +76,10 @@ OPAQUE = {"pid": Pid, "ref": Reference, "fun_ext": Fun, "fun_local": Fun, "port"
 REWRITTEN = {"bytes_list", "exception", "map_atom"}
 
 
+# What `term_to_binary(Term, [local, compressed])` writes since OTP 26.
+SQUEEZED_LOCAL = b"P" + struct.pack(">I", 9) + zlib.compress(b"y\x01\x02\x03\x04h\x01a\x01")
+
+
 def term(body: bytes) -> bytes:
     return b"\x83" + body
 
@@ -146,6 +150,7 @@ def test_compressed_terms_are_read_like_any_other() -> None:
         (b"Z\x00\x05" + NODE + b"\0" * 24, Reference(b"Z\x00\x05" + NODE + b"\0" * 24)),
         (b"qw\x01mw\x01fa\x02", Fun(b"qw\x01mw\x01fa\x02")),
         (b"y\x01\x02\x03anything", LocalTerm(b"y\x01\x02\x03anything")),
+        (SQUEEZED_LOCAL, LocalTerm(SQUEEZED_LOCAL)),
     ],
 )
 def test_every_tag_is_read(body: bytes, value: Any) -> None:

@@ -1,6 +1,7 @@
 """Terms as typed objects."""
 
 import enum
+import time as time_module
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
@@ -11,12 +12,16 @@ import msgspec
 import pytest
 
 from bridge.codecs import etf
-from bridge.codecs.etf import Atom, PairMap, Pid, Struct
+from bridge.codecs.etf import Atom, BitString, ImproperList, PairMap, Pid, Struct
 from bridge.errors import DecodeError
 
 
 class State(enum.Enum):
     READY = "ready"
+
+
+class Level(enum.IntEnum):
+    HIGH = 3
 
 
 class BadgeFile(msgspec.Struct, rename="camel"):
@@ -107,6 +112,12 @@ PRECISE = Struct("Time", {"calendar": CALENDAR, "hour": 1, "minute": 2, "second"
         ([1, [2]], list[Any], [1, [2]]),
         (PairMap(((1, "a"), (2.5, "b"))), dict[float, bytes], {1.0: b"a", 2.5: b"b"}),
         ((Atom("ok"), "x"), Any, (Atom("ok"), "x")),
+        (Struct("B", {"a": Atom("b")}), Struct, Struct("B", {"a": Atom("b")})),
+        ([Struct("B", {})], list[Struct | None], [Struct("B", {})]),
+        (BitString(b"\xa0", 3), BitString, BitString(b"\xa0", 3)),
+        (ImproperList((1, "a"), b"\xff"), ImproperList | None, ImproperList((1, "a"), b"\xff")),
+        (10**999, Decimal, Decimal(10**999)),
+        ({"n": 7}, dict[str, Decimal | None], {"n": Decimal(7)}),
     ],
 )  # fmt: skip
 def test_a_term_becomes_what_was_asked_for(value: Any, annotation: Any, typed: Any) -> None:
@@ -131,11 +142,27 @@ def test_a_term_becomes_what_was_asked_for(value: Any, annotation: Any, typed: A
         ([[1]], set, "unhashable"),
         (Pid(b"Xw\x00" + bytes(12)), int, "Expected `int`, got `Pid`"),
         (None, BadgeFile, "Expected `object`, got `null`"),
+        ({"name": "B", "fields": {}}, Struct, "Expected `Struct`, got `dict`"),
+        ([None, {"name": "B", "fields": {}}], list[Struct | None], "Expected .*Struct.*, got `dict`"),
+        (1 << 20_000, Literal[1, 2], "the term is not what was expected"),
+        (1 << 20_000, Level, "the term is not what was expected"),
+        ([1 << 20_000], list[float], "Number out of range"),
     ],
+    ids=lambda value: f"{value!r:.40}" if not isinstance(value, (int, list)) else type(value).__name__,
 )
 def test_anything_else_is_a_decode_error_with_the_path(value: Any, annotation: Any, reason: str) -> None:
     with pytest.raises(DecodeError, match=reason):
         etf.decode(etf.encode(value, "native"), type=annotation)
+
+
+@pytest.mark.parametrize("annotation", [Decimal, Decimal | None, Decimal | float, list[Decimal], dict[str, Decimal]])
+def test_an_integer_that_takes_seconds_to_become_a_decimal_is_refused_at_once(annotation: Any) -> None:
+    wide: Any = 1 << 4_000_000
+    value = {list[Decimal]: [wide], dict[str, Decimal]: {"a": wide}}.get(annotation, wide)
+    began = time_module.process_time()
+    with pytest.raises(DecodeError, match=r"at most 3,322 bits, not 4,000,001"):
+        etf.decode(etf.encode(value, "native"), type=annotation)
+    assert time_module.process_time() - began < 1
 
 
 def test_an_annotation_that_msgspec_does_not_know_is_the_callers_mistake() -> None:

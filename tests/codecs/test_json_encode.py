@@ -5,8 +5,10 @@ import enum
 import sys
 import uuid
 from collections import OrderedDict
+from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
+from time import process_time
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypedDict
 from zoneinfo import ZoneInfo
@@ -17,7 +19,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.codecs import json
+from bridge.codecs import json, plain
 from bridge.codecs.etf import Atom, ImproperList, Pid, Struct
 from bridge.errors import EncodeError
 
@@ -278,6 +280,47 @@ def test_nesting_is_followed_to_256_levels_and_no_further() -> None:
     for value in (nested(257), nested(100_000), [nested(256), None], [nested(256), date(2026, 1, 1)], cycle()):
         with pytest.raises(EncodeError, match="256 levels"):
             json.encode(value)
+
+
+def shared(make: Callable[[Any], Any], times: int) -> Any:
+    """A value of `times` levels, each of which holds the next one twice."""
+    value: Any = make(1)
+    for _ in range(times):
+        value = make(value)
+    return value
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda value: [value, value],
+        lambda value: {"a": value, "b": value},
+        lambda value: (value, value),
+        lambda value: [value, date.min, value],
+        lambda value: Pair(value, value),
+        lambda value: Card(value, [], value),
+        lambda value: MappingProxyType({"a": value, "b": value}),
+    ],
+    ids=["lists", "dicts", "tuples", "with dates", "Structs", "dataclasses", "mappings"],
+)
+def test_what_is_shared_counts_as_often_as_it_would_be_written(
+    make: Callable[[Any], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(json, "MAX_ELEMENTS", 10_000)
+    monkeypatch.setattr(plain, "MAX_ELEMENTS", 10_000)
+    assert json.encode(shared(make, 5)).count("1") >= 64
+    with pytest.raises(EncodeError, match=r"expected at most 10,000 values in all, got 'a "):
+        json.encode_object({"a": shared(make, 100)})
+
+
+def test_a_document_of_four_million_values_is_written_and_one_of_more_is_not() -> None:
+    row = [0] * 1_998
+    assert len(json.encode([row] * 2_000)) == 2_000 * (2 * 1_998 + 2) + 1
+    began = process_time()
+    for more in ([row] * 2_002, shared(lambda value: [value, value], 100)):
+        with pytest.raises(EncodeError, match="at most 4,000,000 values"):
+            json.encode(more)
+    assert process_time() - began < 10
 
 
 def test_many_brackets_side_by_side_are_no_nesting() -> None:

@@ -5,7 +5,7 @@ import os
 import asyncpg
 import pytest
 import pytest_asyncio
-from conftest import dsn_of, run_on_server
+from databases import dsn_of, run_on_server
 
 from bridge.engine.schema import install
 

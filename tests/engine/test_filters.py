@@ -68,6 +68,7 @@ MATCHES = {
     "tags": ({"tags": ["x", "y"]}, [1]),
     "tags in another order": ({"tags": ["y", "x"]}, []),
     "some of the tags": ({"tags": ["x"]}, []),
+    "tags as they were given on insert": ({"tags": [" X", "y", "Y", ""]}, [1]),
     "no tags": ({"tags": []}, [3]),
     "several": ({"queue": "a", "state": "available", "worker": SendMail, "args": {"id": 1}}, [0]),
     "several of which one does not match": ({"queue": "a", "state": "completed"}, []),
@@ -182,6 +183,10 @@ REFUSALS = {
     "text for tags": ({"tags": "x"}, "tags: expected a list of texts, got 'x'"),
     "a dict for tags": ({"tags": {"x": 1}}, "tags: expected a list of texts, got {'x': 1}"),
     "a number in tags": ({"tags": [1]}, "tags: expected text, got 1"),
+    "blank tags": (
+        {"tags": [" ", ""]},
+        "tags: expected a tag that is not blank, got [' ', '']; pass [] for jobs without tags",
+    ),
     "a worker for a queue": ({"queue": SendMail}, "queue: expected text, got <class 'engine.test_filters.SendMail'>"),
     "another class": ({"worker": dict}, "worker: expected text, got <class 'dict'>"),
 }

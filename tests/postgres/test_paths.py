@@ -105,7 +105,7 @@ def test_default_folder_comes_from_the_environment(place: Path, monkeypatch: pyt
 @as_root
 def test_default_folder_of_root_lies_outside_of_its_home(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("BRIDGE_POSTGRES_DIR", raising=False)
-    monkeypatch.setenv("XDG_DATA_HOME", "/root/data")
+    monkeypatch.setenv("XDG_DATA_HOME", "/srv/data")
 
     assert default_data_dir() == Path("/var/lib/oban-bridge/postgres")
 

@@ -1,7 +1,7 @@
-"""Notifiers on a real server, and a wire between them that can be cut or frozen."""
+"""Notifiers on a real server, and what hears and sends for them."""
 
 import asyncio
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 import asyncpg
 
@@ -92,70 +92,13 @@ async def listening(dsn, **options):
             await notifier.stop()
 
 
-class Wire:
-    """A TCP proxy to the server of a DSN."""
-
-    def __init__(self, target):
-        self._target = target
-        self._server = None
-        self._frozen = asyncio.Event()
-        self._pumps = set()
-        self.port = 0
-
-    async def open(self):
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", self.port)
-        self.port = self._server.sockets[0].getsockname()[1]
-
-    async def cut(self):
-        """Refuse connections, and end those that stand."""
-        self._server.close()
-        await self._end_pumps()
-
-    def freeze(self):
-        """Let the connections that stand swallow everything from now on; new ones work."""
-        self._frozen.set()
-        self._frozen = asyncio.Event()
-
-    async def _end_pumps(self):
-        pumps = tuple(self._pumps)
-        for pump in pumps:
-            pump.cancel()
-        await asyncio.gather(*pumps, return_exceptions=True)
-
-    async def _accept(self, reader, writer):
-        if isinstance(self._target, str):
-            far_reader, far_writer = await asyncio.open_unix_connection(self._target)
-        else:
-            far_reader, far_writer = await asyncio.open_connection(*self._target)
-        for source, sink in ((reader, far_writer), (far_reader, writer)):
-            pump = asyncio.create_task(_pump(source, sink, self._frozen))
-            self._pumps.add(pump)
-            pump.add_done_callback(self._pumps.discard)
-
-
-async def _pump(source, sink, frozen):
-    try:
-        while data := await source.read(65_536):
-            if not frozen.is_set():
-                sink.write(data)
-                await sink.drain()
-    except OSError:
-        pass
-    finally:
-        sink.close()
-        with suppress(OSError):
-            await sink.wait_closed()
-
-
-@asynccontextmanager
-async def wire_to(dsn):
-    """An open wire, and a `connect` that goes through it."""
-    connection = await asyncpg.connect(dsn)
-    target = connection._addr
-    await connection.close()
-    wire = Wire(target)
-    await wire.open()
-    try:
-        yield wire, lambda: asyncpg.connect(dsn, host="127.0.0.1", port=wire.port)
-    finally:
-        await wire.cut()
+async def send_and_hear(notifier, sender, channel, texts):
+    """Send texts and then a last message; return what came before the last."""
+    inbox = Inbox()
+    await notifier.listen(channel, inbox).ready()
+    await sender.publish(f"public.oban_{channel}", [*texts, '{"last":true}'])
+    heard = []
+    while (payload := (await inbox.next())[1]) != {"last": True}:
+        heard.append(payload)
+    notifier.unlisten(channel, inbox)
+    return heard

@@ -5,11 +5,12 @@ import logging
 
 import asyncpg
 import pytest
+from proxy import wire_to
 
 from bridge.pubsub.notifier import Status
 from bridge.pubsub.timing import Timing
 
-from .rig import QUICK, Inbox, listening, make, sending, wire_to
+from .rig import QUICK, Inbox, listening, make, sending
 
 
 class Count:
@@ -54,8 +55,8 @@ class TestReconnect:
             assert notifier.status() == "disconnected"
 
     async def test_what_is_subscribed_while_it_is_away_is_heard_afterwards(self, database):
-        async with sending(database) as sender, wire_to(database) as (wire, connect):
-            notifier, inbox = make(database, sender, connect=connect), Inbox()
+        async with sending(database) as sender, wire_to(database) as wire:
+            notifier, inbox = make(database, sender, connect=wire.connect), Inbox()
             await notifier.start()
             await wire.cut()
             async with asyncio.timeout(10):
@@ -132,13 +133,13 @@ class TestReconnect:
 class TestHalfOpen:
     async def test_a_peer_that_fell_silent_is_noticed_and_replaced(self, database, caplog):
         quick = Timing(probe_interval=0.05, timeout=0.3, first_delay=0.01, longest_delay=0.05)
-        async with sending(database) as sender, wire_to(database) as (wire, connect):
-            notifier, inbox, connects = make(database, sender, connect=connect, timing=quick), Inbox(), Count()
+        async with sending(database) as sender, wire_to(database) as wire:
+            notifier, inbox, connects = make(database, sender, connect=wire.connect, timing=quick), Inbox(), Count()
             notifier.listen("custom", inbox)
             notifier.on_reconnect(connects)
             await notifier.start()
             await connects.next()
-            wire.freeze()
+            wire.strand()
             await connects.next()
             assert notifier.counters.reconnects == 1
             await notifier.notify("custom", {"n": 1})
@@ -182,9 +183,9 @@ class TestHalfOpen:
 
 class TestStart:
     async def test_without_a_database_start_raises_and_can_be_tried_again(self, database):
-        async with sending(database) as sender, wire_to(database) as (wire, connect):
+        async with sending(database) as sender, wire_to(database) as wire:
             await wire.cut()
-            notifier = make(database, sender, connect=connect)
+            notifier = make(database, sender, connect=wire.connect)
             with pytest.raises(ConnectionRefusedError):
                 await notifier.start()
             await wire.open()
@@ -194,13 +195,13 @@ class TestStart:
 
     async def test_without_waiting_it_keeps_trying_in_the_background(self, database, caplog):
         caplog.set_level(logging.INFO, "bridge.pubsub")
-        async with sending(database) as sender, wire_to(database) as (wire, connect):
+        async with sending(database) as sender, wire_to(database) as wire:
             await wire.cut()
             attempts = Count()
 
             async def counted():
                 attempts()
-                return await connect()
+                return await wire.connect()
 
             notifier, inbox = make(database, sender, connect=counted), Inbox()
             notifier.listen("custom", inbox)
@@ -219,9 +220,9 @@ class TestStart:
         assert "listening on 1 channels" in caplog.text
 
     async def test_it_can_be_stopped_while_it_keeps_trying(self, database):
-        async with sending(database) as sender, wire_to(database) as (wire, connect):
+        async with sending(database) as sender, wire_to(database) as wire:
             await wire.cut()
-            notifier = make(database, sender, connect=connect, timing=Timing(first_delay=60, longest_delay=60))
+            notifier = make(database, sender, connect=wire.connect, timing=Timing(first_delay=60, longest_delay=60))
             await notifier.start(wait=False)
             async with asyncio.timeout(5):
                 await notifier.stop()

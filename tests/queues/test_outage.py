@@ -8,6 +8,7 @@ from contextlib import suppress
 
 import asyncpg
 import pytest
+from proxy import wire_to
 
 from bridge import Oban
 from bridge.engine.schema import install
@@ -16,7 +17,6 @@ from bridge.pubsub import Status
 from bridge.queues.backoff import RetryDelay
 
 from .rig import PATIENCE, connected, insert_row, node, reconnected, row_of, states, until
-from .wire import wire_to
 
 #: A server comes back within this, plus the longest delay between two attempts.
 RETURN = 20

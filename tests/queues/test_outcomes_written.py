@@ -3,11 +3,11 @@
 import asyncio
 
 import pytest
+from proxy import wire_to
 
 from bridge import Record, Snooze
 
 from .rig import node, row_of, states, until
-from .wire import wire_to
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Events reach the handlers that asked for them, and a broken handler breaks nothing else."""
 
+import asyncio
 import logging
 
 import pytest
@@ -90,6 +91,36 @@ def test_a_handler_that_raises_is_detached_and_told_of_and_the_others_hear_it(ca
     assert line.getMessage() == "telemetry handler 'broken' raised on oban.job.start and was detached"
     assert "no disk" in str(line.exc_info[1])
     assert telemetry.detach("broken") is False
+
+
+@pytest.mark.parametrize("error", [asyncio.CancelledError, GeneratorExit, BaseException])
+def test_a_handler_cannot_end_the_task_that_tells_it(error, caplog):
+    heard, record = recorder()
+
+    def broken(_name, _event):
+        raise error
+
+    telemetry.attach("broken", [START], broken)
+    telemetry.attach("sound", [START], record)
+
+    telemetry.emit(START, 1)
+
+    assert heard == [(START, 1)]
+    assert telemetry.detach("broken") is False
+    assert caplog.messages == ["telemetry handler 'broken' raised on oban.job.start and was detached"]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
+def test_what_is_meant_for_the_process_passes_a_handler_and_leaves_it_attached(error):
+    def interrupted(_name, _event):
+        raise error
+
+    telemetry.attach("mine", [START], interrupted)
+
+    with pytest.raises(error):
+        telemetry.emit(START, 1)
+
+    assert telemetry.detach("mine") is True
 
 
 def test_a_handler_may_detach_itself_and_attach_another():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bridge.codecs.etf.decode import decode
-from bridge.codecs.etf.encode import Profile, encode
+from bridge.codecs.etf.encode import ACCELERATED, Profile, encode
 from bridge.codecs.etf.limits import DEFAULT_LIMITS, Limits
 from bridge.codecs.etf.terms import (
     Atom,
@@ -21,6 +21,7 @@ from bridge.codecs.etf.terms import (
 )
 
 __all__ = [
+    "ACCELERATED",
     "DEFAULT_LIMITS",
     "Atom",
     "BitString",

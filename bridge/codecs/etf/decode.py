@@ -15,6 +15,7 @@ from bridge.errors import DecodeError
 _VERSION: Final = 131
 _COMPRESSED: Final = 80
 _LOCAL: Final = 121
+_LOCAL_TAG: Final = bytes((_LOCAL,))
 
 T = TypeVar("T")
 
@@ -60,7 +61,10 @@ def _decode(data: bytes, limits: Limits) -> Any:
     if data[0] != _VERSION:
         raise DecodeError(f"a term begins with byte 131, not {data[0]}", 0)
     if data[1] == _COMPRESSED:
-        return read(_inflate(data, limits), 0, limits, "in the inflated term, ")
+        content = _inflate(data, limits)
+        if content[:1] == _LOCAL_TAG:
+            return LocalTerm(data[1:])
+        return read(content, 0, limits, "in the inflated term, ")
     if data[1] == _LOCAL:
         return LocalTerm(data[1:])
     return read(data, 1, limits)

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from bridge.codecs.etf.native import TERM_RULES, lower_native
-from bridge.codecs.etf.write import LOWERED, NATIVE, PORTABLE, NotWritable, TooMuch, write
+from bridge.codecs.etf.write import LOWERED, NotWritable, TooMuch, write
+from bridge.codecs.etf.writers import COMPILED, PYTHON
 from bridge.codecs.plain import MAX_ELEMENTS, Place, lower
 from bridge.errors import EncodeError
 
 Profile = Literal["portable", "native"]
 """`portable` writes what every BEAM reads, `native` what keeps each type."""
+
+ACCELERATED: Final = COMPILED is not None
+"""Whether the compiled writer is used: it was built along, and the environment doesn't say `BRIDGE_PURE=1`."""
+
+_WRITERS: Final = COMPILED or PYTHON
 
 
 def encode(value: Any, profile: Profile = "portable", *, field: str = "value") -> bytes:
@@ -26,15 +32,16 @@ def encode(value: Any, profile: Profile = "portable", *, field: str = "value") -
         field: The name with which the path in an error begins.
 
     Raises:
-        EncodeError: A value that no term can hold: NaN, infinity, a lone surrogate, an unknown type.
+        EncodeError: A value that no term can hold: NaN, infinity, a lone surrogate, an unknown type, too much.
     """
-    if profile not in {"portable", "native"}:
+    if profile not in _WRITERS:
         raise EncodeError("profile", profile, "'portable' or 'native'", "leave it out for 'portable'")
     try:
         return _encode(value, profile, field)
     except TooMuch:
         shown, mend = f"a {type(value).__name__}", "store it elsewhere and pass a reference"
-        raise EncodeError(field, shown, f"at most {MAX_ELEMENTS:,} values in all", mend) from None
+        expected = f"at most {MAX_ELEMENTS:,} values in all, and none of 4 GiB or more"
+        raise EncodeError(field, shown, expected, mend) from None
     except (NotWritable, RecursionError):
         raise EncodeError(
             field, f"a {type(value).__name__}", "less nesting than the stack has room for", "flatten it"
@@ -44,9 +51,9 @@ def encode(value: Any, profile: Profile = "portable", *, field: str = "value") -
 def _encode(value: Any, profile: Profile, field: str) -> bytes:
     """Write what can be written as it is; else lower it first, which also finds the path for an error."""
     try:
-        return write(value, PORTABLE if profile == "portable" else NATIVE)
+        return _WRITERS[profile](value)
     except NotWritable:
         pass
     if profile == "portable":
-        return write(lower(value, Place(field), TERM_RULES), PORTABLE)
+        return _WRITERS[profile](lower(value, Place(field), TERM_RULES))
     return write(lower_native(value, Place(field), TERM_RULES), LOWERED)

@@ -143,7 +143,7 @@ class Fun(Opaque):
 
 
 class LocalTerm(Opaque):
-    """A whole term that its node encoded with the `local` option, readable there alone."""
+    """A whole term, compressed or not, that its node encoded with the `local` option; it is readable there alone."""
 
     __slots__ = ()
     kind = "local term"

@@ -11,10 +11,14 @@ from typing import Any, Final
 import msgspec
 from msgspec import inspect
 
-from bridge.codecs.etf.terms import PairMap, Struct
+from bridge.codecs.etf.terms import BitString, ImproperList, PairMap, Struct
 from bridge.errors import DecodeError
 
+# A Decimal of a wider integer takes quadratic time to make; a double's widest has 1,024 bits.
+_DECIMAL_BITS: Final = 3_322
+
 _ANY: Final = inspect.AnyType()
+_TERMS: Final = (BitString, ImproperList, Struct)
 _BYTES: Final = (inspect.BytesType, inspect.ByteArrayType, inspect.MemoryViewType)
 _OBJECT: Final = (inspect.StructType, inspect.DataclassType, inspect.TypedDictType, inspect.NamedTupleType)
 _ARRAY: Final = (inspect.ListType, inspect.SetType, inspect.FrozenSetType, inspect.VarTupleType)
@@ -44,7 +48,7 @@ def convert(value: Any, annotation: Any) -> Any:
     info = _info(annotation)
     try:
         return msgspec.convert(_adapt(value, info), annotation)
-    except (msgspec.ValidationError, TypeError, RecursionError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise DecodeError(f"the term is not what was expected: {error}") from None
 
 
@@ -74,11 +78,20 @@ def _adapt(value: Any, info: inspect.Type) -> Any:
         info = _member(value, info)
     if isinstance(info, (inspect.AnyType, inspect.CustomType)):
         return value
+    if isinstance(info, inspect.DataclassType) and info.cls in _TERMS:
+        return _adapt_term(value, info.cls)
     if isinstance(value, (Struct, Mapping)):
         return _adapt_mapping(value, info)
     if isinstance(value, (list, tuple, frozenset)):
         return _adapt_array(value, info)
     return _adapt_scalar(value, info)
+
+
+def _adapt_term(value: Any, kind: type[Any]) -> dict[str, Any]:
+    """Return the attributes of one of this package's own terms, which msgspec makes it of again."""
+    if type(value) is not kind:
+        raise DecodeError(f"Expected `{kind.__name__}`, got `{type(value).__name__}`")
+    return {name: getattr(value, name) for name in kind.__dataclass_fields__}
 
 
 def _member(value: Any, union: inspect.UnionType) -> inspect.Type:
@@ -87,8 +100,13 @@ def _member(value: Any, union: inspect.UnionType) -> inspect.Type:
     for member in members:
         if isinstance(member, inspect.CustomType) and isinstance(value, member.cls):
             return member
+    for member in members:
+        if isinstance(member, inspect.DataclassType) and member.cls in _TERMS and type(value) is member.cls:
+            return member
     if isinstance(value, str):
         return next((member for member in members if isinstance(member, _TEXT)), _bytes_or_any(members))
+    if type(value) is int:
+        return _number_member(members)
     if isinstance(value, (Struct, Mapping)):
         return _object_member(value, members)
     return next((member for member in members if isinstance(member, (*_ARRAY, inspect.TupleType))), _ANY)
@@ -96,6 +114,12 @@ def _member(value: Any, union: inspect.UnionType) -> inspect.Type:
 
 def _bytes_or_any(members: list[inspect.Type]) -> inspect.Type:
     return next((member for member in members if isinstance(member, _BYTES)), _ANY)
+
+
+def _number_member(members: list[inspect.Type]) -> inspect.Type:
+    if any(isinstance(member, inspect.IntType) for member in members):
+        return _ANY
+    return next((member for member in members if isinstance(member, inspect.DecimalType)), _ANY)
 
 
 def _object_member(value: Struct | Mapping[Any, Any], members: list[inspect.Type]) -> inspect.Type:
@@ -144,6 +168,9 @@ def _adapt_scalar(value: Any, info: inspect.Type) -> Any:
     if isinstance(value, str):
         text = _text(value)
         return text.encode() if isinstance(info, _BYTES) else text
+    if isinstance(info, inspect.DecimalType) and type(value) is int and value.bit_length() > _DECIMAL_BITS:
+        bits = value.bit_length()
+        raise DecodeError(f"a Decimal is made of an integer of at most {_DECIMAL_BITS:,} bits, not {bits:,}")
     if isinstance(value, datetime):
         return datetime.combine(value.date(), _plain_time(value.timetz()))
     return _plain_time(value) if isinstance(value, time) else value

@@ -1,7 +1,8 @@
 """Terms as bytes: the external format's tags, one function each.
 
 The tables at the end map an exact type to the function that writes it. A type that is missing raises
-`NotWritable`; the encoder then lowers the value first, which also finds the path for the error.
+`NotWritable`; the encoder then lowers the value first, which also finds the path for the error. `_write.c` does the
+same for PORTABLE and NATIVE: a change of what these write is a change there.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ class NotWritable(Exception):
 
 
 class TooMuch(Exception):
-    """The value has more parts than may be written."""
+    """The value has more parts than may be written, or one of 4 GiB or more."""
 
 
 class _Output:
@@ -81,13 +82,15 @@ def write(value: Any, writers: Writers) -> bytes:
 
     Raises:
         NotWritable: Some part of it has no entry in `writers`, is not finite, or is too deep.
-        TooMuch: It has more parts than may be written.
+        TooMuch: It has more parts than may be written, or one that is too long.
     """
     output = _Output(writers)
     try:
         _one(value, output, 0)
     except (KeyError, UnicodeEncodeError, RecursionError):
         raise NotWritable from None
+    except struct.error:  # a binary whose length doesn't fit the header
+        raise TooMuch from None
     return b"".join(output.pieces)
 
 

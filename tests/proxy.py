@@ -1,4 +1,4 @@
-"""A wire between a node and the database that can be cut, or lose an answer."""
+"""A wire between a node and the database that can be cut or frozen, or lose an answer."""
 
 import asyncio
 from contextlib import asynccontextmanager, suppress
@@ -24,7 +24,8 @@ class Wire:
         self._sinks = set()
         self._port = 0
         self._marker = None
-        self._frozen = False
+        self._frozen = asyncio.Event()
+        self._stranded = asyncio.Event()
         self.lost = asyncio.Event()
         self.taken = asyncio.Event()
 
@@ -32,6 +33,10 @@ class Wire:
     def dsn(self):
         parts = urlsplit(self._dsn)
         return f"postgresql://{parts.username or 'postgres'}@127.0.0.1:{self._port}{parts.path}"
+
+    async def connect(self):
+        """Return a new connection by way of this wire."""
+        return await asyncpg.connect(self._dsn, host="127.0.0.1", port=self._port)
 
     async def open(self):
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", self._port)
@@ -55,11 +60,12 @@ class Wire:
 
     def freeze(self):
         """Swallow everything, and say nothing, as a lost host does."""
-        self._frozen = True
+        self._frozen.set()
 
-    def thaw(self):
-        """Carry data again; what was swallowed is gone."""
-        self._frozen = False
+    def strand(self):
+        """Let the connections that stand swallow everything from now on; new ones work."""
+        self._stranded.set()
+        self._stranded = asyncio.Event()
 
     def lose_answer(self, marker):
         """Swallow the answer that holds `marker`, or that to a statement that does, and end its connection."""
@@ -74,28 +80,28 @@ class Wire:
             far_reader, far_writer = await asyncio.open_connection(*self._target)
         self._sinks.add(far_writer)
         self.taken.set()
-        doomed = asyncio.Event()
-        for pump in (self._ask(reader, far_writer, doomed), self._answer(far_reader, writer, doomed)):
+        doomed, silent = asyncio.Event(), (self._frozen, self._stranded)
+        for pump in (self._ask(reader, far_writer, doomed, silent), self._answer(far_reader, writer, doomed, silent)):
             task = asyncio.create_task(pump)
             self._pumps.add(task)
             task.add_done_callback(self._pumps.discard)
 
-    async def _ask(self, source, sink, doomed):
+    async def _ask(self, source, sink, doomed, silent):
         def carry(data):
             if self._marker is not None and self._marker in data:
                 doomed.set()
-            return not self._frozen
+            return not any(event.is_set() for event in silent)
 
         await _pump(source, sink, carry)
 
-    async def _answer(self, source, sink, doomed):
+    async def _answer(self, source, sink, doomed, silent):
         def carry(data):
             if self._marker is not None and (doomed.is_set() or self._marker in data):
                 self._marker = None
                 self.lost.set()
                 sink.close()
                 return False
-            return not self._frozen
+            return not any(event.is_set() for event in silent)
 
         await _pump(source, sink, carry)
 
