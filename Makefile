@@ -4,15 +4,19 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 JOBS   ?= 20
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check fuzz format clean
+BUILD  := pyproject.toml hatch_build.py bridge/codecs/etf/_write.c
+.PHONY: help setup demo contracts test check fuzz conformance schemastore bench-codecs format clean
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-$(VENV)/.demo: pyproject.toml
+$(VENV)/.demo: $(BUILD)
 	@$(PYTHON) scripts/make_env.py "$(VENV)" demo
 
-$(VENV)/.dev: pyproject.toml
+$(VENV)/.bench: $(BUILD)
+	@$(PYTHON) scripts/make_env.py "$(VENV)" bench
+
+$(VENV)/.dev: $(BUILD)
 	@$(PYTHON) scripts/make_env.py "$(VENV)" dev
 
 setup: $(VENV)/.dev ## make the environment with all that development needs
@@ -20,17 +24,29 @@ setup: $(VENV)/.dev ## make the environment with all that development needs
 demo: $(VENV)/.demo ## Badge Forge: JOBS=20 badges from rows to PDFs
 	@$(BIN)/python -m python_demo --jobs $(JOBS)
 
+contracts: $(VENV)/.dev ## write typed classes for contracts/, in Python and Elixir; ARGS=--check only compares
+	@$(BIN)/bridge contracts build $(ARGS)
+
 test: $(VENV)/.dev ## run the tests
 	@$(BIN)/pytest -n auto $(ARGS)
 
-check: $(VENV)/.dev ## ruff, mypy --strict, import-linter
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
+check: $(VENV)/.dev ## ruff, mypy --strict, import-linter, generated code
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports && $(BIN)/bridge contracts build --check
 
 fuzz: $(VENV)/.dev ## throw INPUTS=1000000 broken terms at the decoder
 	@$(BIN)/python tests/codecs/etf_fuzzer.py --inputs $(or $(INPUTS),1000000)
+
+conformance: $(VENV)/.dev ## hold contracts against SUITE=../JSON-Schema-Test-Suite; ARGS=--write keeps the counts
+	@PYTHONPATH=tests $(BIN)/python -m contracts.conformance $(or $(SUITE),../JSON-Schema-Test-Suite) $(ARGS)
+
+schemastore: $(VENV)/.dev ## hold contracts against real schemas, in STORE=../schemastore; ARGS=--write keeps the counts
+	@PYTHONPATH=tests $(BIN)/python -m contracts.schemastore $(or $(STORE),../schemastore) $(ARGS)
+
+bench-codecs: $(VENV)/.bench ## Erlang terms beside erlpack and JSON, in MB/s
+	@$(BIN)/python bench/codecs.py
 
 format: $(VENV)/.dev ## let ruff format and mend what it can
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
 
 clean: ## remove the environment and all caches
-	rm -rf $(VENV) build dist badges .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) build dist badges .mypy_cache .ruff_cache .pytest_cache .hypothesis bridge/codecs/etf/_write*.so

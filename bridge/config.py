@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import socket
@@ -189,6 +190,12 @@ def _text(name: str, value: Any) -> str:
     return storable(name, value, InvalidSetting)
 
 
+def _module(name: str, value: Any) -> str:
+    if not re.fullmatch(r"[A-Z]\w*(\.[A-Z]\w*)*", _text(name, value), re.ASCII):
+        raise InvalidSetting(name, value, "an Elixir module's name, such as MyApp.Contracts")
+    return str(value)
+
+
 def check_dsn(name: str, value: Any) -> str:
     """Return a DSN; the message of a refusal doesn't show it, because it may hold a password."""
     if not isinstance(value, str) or not value.startswith(("postgresql://", "postgres://")):
@@ -243,6 +250,29 @@ def _names(name: str, value: Any) -> list[str]:
         raise InvalidSetting(name, value, "a list of module names")
     texts = [item.strip() if isinstance(item, str) else item for item in items]
     return [_text(name, text) for text in texts if text != ""]
+
+
+def _named(name: str, value: Any) -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        raise InvalidSetting(name, value, f"a table of names, under [{name}] in the file")
+    return dict(value)
+
+
+def _age(name: str, value: Any) -> float | str:
+    return "infinity" if value == "infinity" else _number(0, 3_155_760_000)(name, value)
+
+
+def _tables(name: str, value: Any) -> list[dict[str, Any]]:
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            raise InvalidSetting(
+                name, value, f"tables under [[{name}]] in the file, or a JSON list of objects"
+            ) from None
+    if not isinstance(value, list) or not all(isinstance(each, Mapping) for each in value):
+        raise InvalidSetting(name, value, f"tables under [[{name}]] in the file, or a JSON list of objects")
+    return [dict(each) for each in value]
 
 
 def _number(low: float, high: float) -> Callable[[str, Any], float]:
@@ -300,5 +330,30 @@ _OPTIONS: dict[str, _Option] = {
     "pool.timeout": _Option(60.0, _number(0.1, 86_400)),
     "stager.interval": _Option(1.0, _number(0.01, 3_600)),
     "stager.mode": _Option("auto", _one_of("auto", "on", "off")),
+    "leader.interval": _Option(30.0, _number(0.1, 3_600)),
+    "leader.enabled": _Option(True, _boolean),
+    "cron.timezone": _Option("Etc/UTC", _text),
+    "cron.enabled": _Option(True, _boolean),
+    "cron.entries": _Option([], _tables),
+    "lifeline.enabled": _Option(True, _boolean),
+    "lifeline.interval": _Option(None, _number(0.1, 28_800)),
+    "lifeline.rescue_after": _Option(60.0, _number(1, 86_400)),
+    "pruner.mode": _Option("auto", _one_of("auto", "on", "off")),
+    "pruner.interval": _Option(30.0, _number(0.01, 86_400)),
+    "pruner.limit": _Option(10_000, _integer(1, 100_000)),
+    "pruner.max_age": _Option(86_400.0, _age),
+    "pruner.max_len": _Option(None, _integer(0, 2_147_483_647)),
+    "pruner.states": _Option({}, _named),
+    "pruner.queues": _Option({}, _named),
+    "pruner.workers": _Option({}, _named),
+    "reindexer.enabled": _Option(False, _boolean),
+    "reindexer.schedule": _Option("@midnight", _text),
+    "reindexer.timezone": _Option("Etc/UTC", _text),
+    "reindexer.indexes": _Option(None, _names),
+    "reindexer.timeout": _Option(3_600.0, _number(1, 86_400)),
     "notifier.dsn": _Option(None, check_dsn),
+    "contracts.path": _Option("contracts", _text),
+    "contracts.python": _Option(None, _text),
+    "contracts.elixir": _Option(None, _text),
+    "contracts.elixir_module": _Option(None, _module),
 }

@@ -8,7 +8,9 @@ BridgeError
 │   ├── InvalidSignal              a control message for queues
 │   ├── InvalidPayload             a notification
 │   ├── InvalidSetting             a configuration value
-│   └── EncodeError                a value that JSON, jsonb or the BEAM can't hold
+│   ├── EncodeError                a value that JSON, jsonb or the BEAM can't hold
+│   ├── InvalidContract            a contract file, or a schema in it, that both languages can't keep
+│   └── ContractError              args or a result that break their contract, with every violation
 ├── DecodeError (ValueError)       bytes that are not what they should be
 ├── JobError                       why one execution of a job failed
 │   ├── JobTimeout (TimeoutError)
@@ -29,9 +31,26 @@ BridgeError
 from __future__ import annotations
 
 import reprlib
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 _SHOWN = 80
+_VIOLATIONS_SHOWN = 20
+
+
+class Violation(NamedTuple):
+    """One way in which a value breaks its contract.
+
+    `path` is a JSON Pointer (RFC 6901) into the value, "" for the whole; `rule` the keyword of JSON Schema that it
+    breaks, or `undeclared` for a field that the contract doesn't know; `message` says what was expected and what came.
+    """
+
+    path: str
+    rule: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.path or '(root)'}: {self.message}"
 
 
 class _Repr(reprlib.Repr):
@@ -116,6 +135,32 @@ class InvalidSignal(ValidationError):
 
 class InvalidPayload(ValidationError):
     """A notification that is not a JSON object or is longer than PostgreSQL's limit."""
+
+
+class InvalidContract(ValidationError):
+    """A contract file that is no JSON Schema of the supported dialect; `field` is the file and the place in it."""
+
+
+class ContractError(ValidationError):
+    """A value that breaks its contract; nothing was written, or nothing ran.
+
+    Attributes:
+        contract: The contract's tag, such as `"GenerateBadge@1"`.
+        violations: Every violation, in the order of the schema.
+    """
+
+    def __init__(self, contract: str, violations: Sequence[Violation], mend: str = "") -> None:
+        shown = "; ".join(map(str, violations[:_VIOLATIONS_SHOWN]))
+        more = len(violations) - _VIOLATIONS_SHOWN
+        super().__init__(contract, shown, "args that keep the contract", mend)
+        self.args = (contract, violations, mend)
+        self.contract = contract
+        self.violations = tuple(violations)
+        self._shown = f"{shown}; and {more} more" if more > 0 else shown
+
+    def __str__(self) -> str:
+        message = f"{self.contract}: {self._shown}"
+        return f"{message}; {self.mend}" if self.mend else message
 
 
 class InvalidSetting(ValidationError):

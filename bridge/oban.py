@@ -4,19 +4,34 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import Any, Protocol, Self, TypeVar, cast, overload
 
 from bridge.codecs.recorded import decode_recorded
+from bridge.contracts.runtime import Contract
 from bridge.engine import Changes, Group, JobOrId, Peer, connect, job_id_of, select_jobs
-from bridge.engine.schema import Catalog, inspect, install
-from bridge.errors import InvalidFilter, JobNotFound, NotRunning
-from bridge.jobs import Job, Registry, instances, registry
+from bridge.engine.schema import Catalog, inspect, install, install_own
+from bridge.errors import InvalidFilter, JobNotFound, NotRunning, SchemaError
+from bridge.jobs import Job, Registry, contracts, instances, registry
 from bridge.plan import make_plan
 from bridge.pubsub import Notifier, signals
 from bridge.queues import QueueInfo
 from bridge.runtime import Runtime
+
+R = TypeVar("R")
+A = TypeVar("A")
+Args_co = TypeVar("Args_co", covariant=True)
+
+
+class _JobUnder(Protocol[Args_co]):
+    """A job by the type of its args, which may be a subclass's; `Job` itself is invariant, since args can be set."""
+
+    @property
+    def id(self) -> int | None: ...
+    @property
+    def args(self) -> Args_co: ...
 
 
 class Oban:
@@ -37,6 +52,11 @@ class Oban:
         insert_trigger: bool = True,
         shutdown_grace_period: float | timedelta = 15.0,
         stager: Mapping[str, Any] | None = None,
+        leader: Mapping[str, Any] | None = None,
+        cron: Any = None,
+        lifeline: Mapping[str, Any] | None = None,
+        pruner: Mapping[str, Any] | None = None,
+        reindexer: Mapping[str, Any] | None = None,
         notifier: Mapping[str, Any] | None = None,
         pool_options: Mapping[str, Any] | None = None,
         registry: Registry = registry,
@@ -54,6 +74,15 @@ class Oban:
             insert_trigger: Whether new jobs are announced to all nodes.
             shutdown_grace_period: Seconds that running jobs get when the instance or a queue stops.
             stager: `interval` in seconds (1) and `mode`: `"auto"`, `"on"` or `"off"`, see `Stager`.
+            leader: `interval` in seconds (30) and `enabled`, whether this node may lead, see `Leader`.
+            cron: A list of entries, or a dict with `entries`, `timezone` (`"Etc/UTC"`) and `enabled`; the entries on
+                workers come with them, unless it is False, see `parse_cron`.
+            lifeline: `rescue_after` in seconds (60), how long this node's queues may be silent before their jobs are
+                rescued; `interval` (a quarter of it) and `enabled`, whether this node rescues others', see `Lifeline`.
+            pruner: `mode`, `"auto"`, `"on"` or `"off"`; `interval` (30) and `limit` (10,000 a statement), see `Pruner`;
+                `max_age` (a day), `max_len`, `states`, `queues` and `workers`, see `parse_retention`.
+            reindexer: `enabled` (False), `schedule` (`"@midnight"`), `timezone` (`"Etc/UTC"`), `indexes` and `timeout`,
+                see `Reindexer`.
             notifier: `dsn`, where listening needs a way around a pooler; `enabled` (True), else queues poll.
             pool_options: `min_size` (1), `max_size` (10) and `timeout` (60 s a statement) of the own pool.
             registry: The workers that may run.
@@ -71,6 +100,11 @@ class Oban:
             insert_trigger=insert_trigger,
             shutdown_grace_period=shutdown_grace_period,
             stager=stager,
+            leader=leader,
+            cron=cron,
+            lifeline=lifeline,
+            pruner=pruner,
+            reindexer=reindexer,
             notifier=notifier,
             pool_options=pool_options,
             registry=registry,
@@ -149,17 +183,20 @@ class Oban:
     # The database
 
     async def install(self) -> bool:
-        """Install Oban's tables where they are not there yet; it needs no started instance.
+        """Install Oban's tables and Bridge's own where they are not there yet; it needs no started instance.
 
         Returns:
-            False where they were there.
+            False where Oban's were there.
 
         Raises:
-            SchemaError: The role may not create them.
+            SchemaError: The role may not create Oban's.
         """
         conn = await self._connect()
         try:
-            return await install(conn, self.prefix)
+            made = await install(conn, self.prefix)
+            with suppress(SchemaError):  # a role that may make no tables does without Bridge's own
+                await install_own(conn, self.prefix)
+            return made
         finally:
             await self._disconnect(conn)
 
@@ -183,7 +220,7 @@ class Oban:
 
     # Inserting
 
-    async def enqueue(self, job: Job[Any], *, conn: Any = None) -> Job[Any]:
+    async def enqueue(self, job: Job[A], *, conn: Any = None) -> Job[A]:
         """Insert a job and tell its queue; the job gets its `id`, `inserted_at` and `scheduled_at`.
 
         Args:
@@ -193,6 +230,7 @@ class Oban:
 
         Raises:
             InvalidJob: A value that the table or an Elixir node can't take; nothing was written.
+            ContractError: Args that break the contract of the job's worker.
             EncodeError: The same, within args or meta.
         """
         return await self._parts.engine.insert(job, conn)
@@ -207,7 +245,7 @@ class Oban:
             conn: As in `enqueue`.
 
         Raises:
-            InvalidJob, EncodeError: As in `enqueue`; none of the jobs was inserted.
+            InvalidJob, ContractError, EncodeError: As in `enqueue`; none of the jobs was inserted.
         """
         return await self._parts.engine.insert_many(jobs, conn)
 
@@ -285,6 +323,7 @@ class Oban:
 
         Raises:
             InvalidJob: A column that can't be changed, or a value that it can't take.
+            ContractError: Args that break the contract of the job's worker.
             JobNotFound: No such job, or another transaction holds it.
         """
         found = await self.update_jobs([job], changes)
@@ -296,10 +335,15 @@ class Oban:
         """Change jobs, given as in `cancel_jobs`, all or none; those that others hold are left out."""
         return await self._parts.engine.update(select_jobs(jobs, filters), changes)
 
-    async def fetch_result(self, job: JobOrId) -> Any:
-        """Return what a job's worker recorded, in either language.
+    @overload
+    async def fetch_result(self, job: _JobUnder[Contract[R]]) -> R: ...
+    @overload
+    async def fetch_result(self, job: JobOrId) -> Any: ...
+    async def fetch_result(self, job: Any) -> Any:
+        """Return what a job's worker recorded, in either language; as its contract types it, where it has one.
 
         Raises:
+            ContractError: The result breaks the contract.
             JobNotFound: No such job, or nothing is recorded with it.
             DecodeError: What is recorded is damaged.
         """
@@ -308,7 +352,9 @@ class Oban:
             raise JobNotFound(
                 f"job {job_id_of(job)} is not there or has recorded nothing; its worker returns Record(value)"
             )
-        return decode_recorded(found.meta["return"])
+        result = decode_recorded(found.meta["return"])
+        contract = contracts.find(found.worker)
+        return result if contract is None else contract.load_result(result)
 
     # Queues
 

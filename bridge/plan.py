@@ -6,12 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from bridge.cluster import check_leader
 from bridge.config import check_dsn, check_node, check_prefix, default_node
+from bridge.cron import CronOptions, Expression, find_zone, parse_cron
+from bridge.cron.options import placed
 from bridge.errors import InvalidSetting
 from bridge.jobs import Registry
 from bridge.jobs.checks import MAX_INT4, integer, seconds, suggest
 from bridge.jobs.checks import name as check_name
-from bridge.maintenance import check_stager
+from bridge.maintenance import check_lifeline, check_pruner, check_reindexer, check_stager
 from bridge.pubsub import signals
 from bridge.queues import QueueOptions, parse_queues
 
@@ -30,6 +33,11 @@ class Plan:
     insert_trigger: bool
     grace: float
     stager: Mapping[str, Any]
+    leader: Mapping[str, Any]
+    cron: CronOptions
+    lifeline: Mapping[str, Any]
+    pruner: Mapping[str, Any]
+    reindexer: Mapping[str, Any]
     notifier: Mapping[str, Any] = field(repr=False)  # it may hold a DSN
     pool_options: Mapping[str, Any]
 
@@ -50,6 +58,11 @@ def make_plan(
     insert_trigger: Any,
     shutdown_grace_period: Any,
     stager: Any,
+    leader: Any,
+    cron: Any,
+    lifeline: Any,
+    pruner: Any,
+    reindexer: Any,
     notifier: Any,
     pool_options: Any,
     registry: Registry,
@@ -72,6 +85,11 @@ def make_plan(
         insert_trigger=_boolean("insert_trigger", insert_trigger),
         grace=_grace(shutdown_grace_period),
         stager=_stager(_known("stager", stager, ("interval", "mode"))),
+        leader=_leader(_known("leader", leader, ("interval", "enabled"))),
+        cron=parse_cron(cron),
+        lifeline=_lifeline(_known("lifeline", lifeline, ("interval", "rescue_after", "enabled"))),
+        pruner=_pruner(_known("pruner", pruner, _PRUNER)),
+        reindexer=_reindexer(_known("reindexer", reindexer, _REINDEXER)),
         notifier=_notifier(_known("notifier", notifier, ("dsn", "enabled"))),
         pool_options=_pool(_known("pool_options", pool_options, ("min_size", "max_size", "timeout"))),
     )
@@ -104,6 +122,36 @@ def _grace(value: Any) -> float:
 def _stager(options: dict[str, Any]) -> dict[str, Any]:
     check_stager(**options)
     return options
+
+
+def _leader(options: dict[str, Any]) -> dict[str, Any]:
+    check_leader(**options)
+    return options
+
+
+_PRUNER = ("interval", "mode", "limit", "max_age", "max_len", "states", "queues", "workers")
+_REINDEXER = ("enabled", "schedule", "timezone", "indexes", "timeout")
+
+
+def _lifeline(options: dict[str, Any]) -> dict[str, Any]:
+    check_lifeline(**options)
+    return options
+
+
+def _pruner(options: dict[str, Any]) -> dict[str, Any]:
+    check_pruner(**options)
+    return options
+
+
+def _reindexer(options: dict[str, Any]) -> dict[str, Any]:
+    """Return the options with the schedule and the time zone read."""
+    options = {"schedule": "@midnight", "timezone": "Etc/UTC"} | options
+    with placed("reindexer"):
+        schedule, timezone = Expression.parse(options.pop("schedule")), find_zone(options.pop("timezone"))
+        if schedule.reboot:
+            raise InvalidSetting("schedule", "@reboot", "a time", "such as @midnight or 0 3 * * SUN")
+    check_reindexer(**options)
+    return options | {"schedule": schedule, "timezone": timezone}
 
 
 def _notifier(options: dict[str, Any]) -> dict[str, Any]:

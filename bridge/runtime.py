@@ -8,9 +8,11 @@ from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack, suppress
 from typing import Any, Self
 
+from bridge.cluster import Leader
+from bridge.cron import Scheduler, load_crontab
 from bridge.engine import Connections, Engine, connect, create_pool
 from bridge.engine.schema import inspect
-from bridge.maintenance import Stager
+from bridge.maintenance import Heartbeat, Lifeline, Pruner, Reindexer, Service, Stager
 from bridge.plan import Plan
 from bridge.pubsub import Notifier, Status, channels, signals
 from bridge.queues import QueueManager
@@ -28,13 +30,49 @@ class Runtime:
         self.plan = plan
         self.pool = pool
         self.engine = engine
-        self.queues = QueueManager(engine, plan.registry, name=plan.name, node=plan.node, grace=plan.grace)
+        self.heartbeat = self._make_heartbeat()
+        self.queues = QueueManager(
+            engine, plan.registry, name=plan.name, node=plan.node, grace=plan.grace, pulse=self.heartbeat
+        )
         self.notifier = Notifier(
             connect=self._connect_listener, publish=engine.notify, prefix=plan.prefix, ident=plan.ident
         )
         self.stager = Stager(engine, self.queues.names, self._wake, **plan.stager)
+        interval = plan.leader.get("interval", 30.0)
+        self.leader = Leader(engine, instance=plan.name, node=plan.node, interval=interval)
+        lines = load_crontab(plan.cron, plan.registry, instance=plan.name)
+        self.cron = Scheduler(engine, self.leader, lines, instance=plan.name)
+        self.upkeep = self._make_upkeep()
         self._missed = False
         self._closing = AsyncExitStack()
+
+    def _make_heartbeat(self) -> Heartbeat:
+        plan = self.plan
+        dsn, rescue_after = plan.dsn, plan.lifeline.get("rescue_after", 60.0)
+        return Heartbeat(
+            self.engine,
+            instance=plan.name,
+            node=plan.node,
+            rescue_after=rescue_after,
+            connect=None if dsn is None else lambda: connect(dsn, statement_cache_size=0),
+        )
+
+    def _make_upkeep(self) -> dict[str, Service]:
+        """Return the services of which a leader's do something, those that are switched on."""
+        plan, engine = self.plan, self.engine
+        lifeline, reindexer = dict(plan.lifeline), dict(plan.reindexer)
+        found: dict[str, Service] = {}
+        if lifeline.pop("enabled", True):
+            found["lifeline"] = Lifeline(engine, self._leads, workers=plan.registry.names, **lifeline)
+        if plan.pruner.get("mode", "auto") != "off":
+            found["pruner"] = Pruner(engine, self._leads, **plan.pruner)
+        if reindexer.pop("enabled", False):
+            found["reindexer"] = Reindexer(engine, self._leads, **reindexer)
+        return found
+
+    def _leads(self) -> bool:
+        # Where no lease can be had, each node does what a leader does, which is safe to do twice.
+        return self.leader.is_leader if self.leader.running else bool(self.plan.leader.get("enabled", True))
 
     @classmethod
     async def open(cls, plan: Plan) -> Self:
@@ -64,19 +102,35 @@ class Runtime:
 
     async def _start(self, stack: AsyncExitStack) -> None:
         stack.push_async_callback(_bounded, self.notifier.stop)
+        stack.push_async_callback(self.heartbeat.stop)  # jobs may still be running until the queues have stopped
         stack.push_async_callback(self.queues.stop_all)
         stack.push_async_callback(self.stager.stop)
-        if self.plan.queues:
+        for service in self.upkeep.values():
+            stack.push_async_callback(service.stop)
+        stack.push_async_callback(self.leader.stop)  # the next leader need not wait until the queues have ended
+        stack.push_async_callback(self.cron.stop)
+        self.cron.check()
+        if self.plan.queues or self.plan.cron.entries:
             await self._serve()
         for options in self.plan.queues.values():
             self.queues.start(options)
 
     async def _serve(self) -> None:
-        """Listen and stage, which a node with queues does and a mere client doesn't; a second call does nothing."""
+        """Listen, stage and lead, which a node with queues does and a mere client doesn't; again does nothing."""
         if not self.stager.running:
             self.stager.start()
+            self.heartbeat.start()
             if self.listens:
                 await self._listen()
+            self._lead()
+            for service in self.upkeep.values():
+                service.start()
+
+    def _lead(self) -> None:
+        if self.plan.leader.get("enabled", True) and (self.cron.lines or self.engine.catalog.has_peers):
+            self.leader.start()
+            if self.cron.lines:
+                self.cron.start()
 
     @property
     def listens(self) -> bool:
@@ -97,6 +151,7 @@ class Runtime:
     async def _listen(self) -> None:
         self.notifier.listen(channels.INSERT, self.queues.on_insert)
         self.notifier.listen(channels.SIGNAL, self.queues.on_signal)
+        self.notifier.listen(channels.LEADER, self.leader.hear)
         self.notifier.on_reconnect(self._catch_up)
         await self.notifier.start(wait=False)
 
@@ -107,6 +162,7 @@ class Runtime:
     def _catch_up(self) -> None:
         self._missed = True
         self.queues.wake()
+        self.leader.wake()
 
     async def _wake(self, queues: Iterable[str]) -> None:
         """Do after each round of the stager what messages would have asked for, where they did not arrive."""

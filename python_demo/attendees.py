@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from .contracts import GenerateBadge
+from .contracts.generate_badge import AttendeeType
+
 # Every letter below is in the typeface that the badges bring along, so a machine without fonts draws them all.
 _GIVEN = (
     "Ada", "Joaquín", "Zoë", "Thị Hương", "Søren", "Chiamaka", "Łukasz", "Mei-Ling", "Jiří", "Priya",
@@ -30,15 +33,20 @@ _TYPE = (
 )  # fmt: skip
 
 
-def attendees(count: int) -> Iterator[dict[str, Any]]:
-    """Yield the args of `count` badge jobs: id, name, company and type; the n-th is the same in every run."""
+def badges(count: int) -> Iterator[GenerateBadge]:
+    """Yield the args of `count` badge jobs; the n-th is the same in every run."""
     for index in range(count):
-        yield {
-            "id": index + 1,
-            "name": _name(index),
-            "company": _COMPANY[index % len(_COMPANY)],
-            "type": _TYPE[index % len(_TYPE)],
-        }
+        yield GenerateBadge(
+            id=index + 1,
+            name=_name(index),
+            company=_COMPANY[index % len(_COMPANY)],
+            type=AttendeeType(_TYPE[index % len(_TYPE)]),
+        )
+
+
+def attendees(count: int) -> Iterator[dict[str, Any]]:
+    """Yield the same args as the table holds them: id, name, company and type."""
+    return (badge.dump() for badge in badges(count))
 
 
 def _name(index: int) -> str:

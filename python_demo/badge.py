@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .contracts import GenerateBadge
+
 CONFERENCE = "Bridge Conf"
 EDITION = "2026"
 MOTTO = "Where Elixir meets Python"
@@ -58,8 +60,22 @@ class Attendee:
     type: str
 
     @classmethod
+    def from_contract(cls, badge: GenerateBadge) -> Attendee:
+        """Read a job's args, which keep their contract.
+
+        Raises:
+            ValueError: The name has nothing that could be seen, such as a control character alone.
+        """
+        return cls(
+            id=badge.id,
+            name=_required("name", badge.name),
+            company=_clean(badge.company or ""),
+            type=_clean(badge.type) or "attendee",
+        )
+
+    @classmethod
     def from_args(cls, args: Mapping[str, Any]) -> Attendee:
-        """Read a job's args.
+        """Read args that nobody checked.
 
         Raises:
             ValueError: An argument is missing or of the wrong kind; no later attempt could mend that.
@@ -97,7 +113,13 @@ def _text(args: Mapping[str, Any], key: str, *, required: bool = False) -> str:
     value = args.get(key)
     if value is None and not required:
         return ""
-    if isinstance(value, str) and ((text := _clean(value)) or not required):
+    if isinstance(value, str):
+        return _required(key, value) if required else _clean(value)
+    raise ValueError(f"args.{key}: expected text, got {value!r:.80}; enqueue the badge with a {key}")
+
+
+def _required(key: str, value: str) -> str:
+    if text := _clean(value):
         return text
     raise ValueError(f"args.{key}: expected text, got {value!r:.80}; enqueue the badge with a {key}")
 

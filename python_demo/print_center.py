@@ -10,14 +10,15 @@ from pathlib import Path
 
 from bridge import Job, Worker, worker
 
+from . import contracts
 from .workers import settings
 
 
-@worker(queue="printing", name="BadgeForge.PrintCenter")
+@worker(contract=contracts.PrintCenter, name="BadgeForge.PrintCenter")
 class PrintCenter(Worker):
     """Stands in for `BadgeForge.PrintCenter`: it makes sure that there is a PDF to print, and no more."""
 
-    def process(self, job: Job) -> None:
+    def process(self, job: Job[contracts.PrintCenter]) -> None:
         """Look at the PDF.
 
         Raises:
@@ -26,7 +27,7 @@ class PrintCenter(Worker):
         """
         if not settings.render:
             return
-        path = Path(job.args["path"])
+        path = Path(job.args.path)
         with path.open("rb") as file:
             start = file.read(5)
         if start != b"%PDF-":

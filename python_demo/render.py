@@ -63,8 +63,8 @@ def choose() -> Choice:
     return Choice(renderer, f"it is slow without the library libharfbuzz-subset; {_mend()}")
 
 
-def save(attendee: Attendee, path: Path) -> None:
-    """Render a badge into a file; whoever looks at the path sees a whole PDF or none."""
+def save(attendee: Attendee, path: Path) -> bytes:
+    """Render a badge into a file and return its bytes; whoever looks at the path sees a whole PDF or none."""
     pdf = choose().renderer.render(attendee)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
@@ -73,6 +73,7 @@ def save(attendee: Attendee, path: Path) -> None:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+    return pdf
 
 
 def _without_weasyprint(error: ImportError | OSError) -> Choice:

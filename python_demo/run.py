@@ -16,7 +16,8 @@ from bridge import Job, Oban
 from bridge.telemetry import attach, detach
 
 from . import workers
-from .attendees import attendees
+from .attendees import badges
+from .contracts import GenerateBadge
 from .render import choose
 from .screen import Bars, Screen
 from .tally import Tally
@@ -121,14 +122,14 @@ async def _prepare(dsn: str, batch: str, options: Options, screen: Screen) -> di
     return {"badges": options.limit, "printing": options.limit}
 
 
-def _badge_jobs(count: int, batch: str) -> Iterator[Job]:
-    """Build what Elixir's `Oban.insert_all` would insert for workers that it knows only by name.
+def _badge_jobs(count: int, batch: str) -> Iterator[Job[GenerateBadge]]:
+    """Build what Elixir's `Oban.insert_all` would insert.
 
-    In Elixir: `Oban.Job.new(args, worker: "python_demo.workers.GenerateBadge", queue: :badges, meta: meta)`.
-    So the rows have Oban's default of 20 attempts, not the 5 that the Python worker would give them.
+    In Elixir: `BadgeForge.Contracts.GenerateBadge.new(%{id: 1, name: "Ada"}, meta: %{batch: batch})`. Worker, queue and
+    the number of attempts are the contract's, so neither side repeats them.
     """
-    for args in attendees(count):
-        yield Job(worker="python_demo.workers.GenerateBadge", queue="badges", args=args, meta={"batch": batch})
+    for badge in badges(count):
+        yield badge.new(meta={"batch": batch})
 
 
 async def _elixir_node(oban: Oban) -> str | None:

@@ -6,15 +6,16 @@ Beside an Elixir node: `bridge start --import python_demo.workers --queues badge
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from bridge import Cancel, Job, Oban, Worker, worker
+from bridge import Cancel, Job, Worker, worker
 
+from . import contracts
 from .badge import Attendee
+from .contracts import BadgeFile, PrintCenter
 from .render import save
 
 
@@ -29,34 +30,29 @@ class Settings:
 settings = Settings()
 
 
-@worker(queue="badges", max_attempts=5)
+@worker(contract=contracts.GenerateBadge)
 class GenerateBadge(Worker):
     """Renders one attendee's badge as a PDF and confirms it to the print centre."""
 
-    async def process(self, job: Job) -> Cancel | None:
+    async def process(self, job: Job[contracts.GenerateBadge]) -> BadgeFile | Cancel:
         """Render in a thread, since that is work for the CPU, then enqueue for Elixir.
 
         A job that runs twice writes the same bytes to the same place.
         """
         try:
-            attendee = Attendee.from_args(job.args)
+            attendee = Attendee.from_contract(job.args)
         except ValueError as error:
             return Cancel(str(error))  # no later attempt could mend the args
         path = settings.folder.resolve() / attendee.filename
-        if settings.render:
-            await asyncio.to_thread(save, attendee, path)
-        await Oban.get_instance().enqueue(confirmation(attendee, path, job.meta))
-        return None
+        pdf = await asyncio.to_thread(save, attendee, path) if settings.render else b""
+        confirmation = PrintCenter(id=job.args.id, name=attendee.name, path=str(path))
+        # It belongs to the batch that its badge belongs to.
+        await confirmation.enqueue(meta={key: job.meta[key] for key in ("batch",) if key in job.meta})
+        return badge_file(path, pdf)
 
 
-def confirmation(attendee: Attendee, path: Path, meta: Mapping[str, Any]) -> Job:
-    """Return the job that tells Elixir's `BadgeForge.PrintCenter` which PDF to print.
-
-    It belongs to the batch that its badge belongs to.
-    """
-    return Job(
-        worker="BadgeForge.PrintCenter",
-        queue="printing",
-        args={"id": attendee.id, "name": attendee.name, "path": str(path)},
-        meta={key: meta[key] for key in ("batch",) if key in meta},
-    )
+def badge_file(path: Path, pdf: bytes) -> BadgeFile:
+    """Return what the badge's job records, for whoever asks for its result; no bytes stand for no file."""
+    if not pdf:
+        return BadgeFile(path=str(path), size=0)
+    return BadgeFile(path=str(path), size=len(pdf), sha256=hashlib.sha256(pdf).hexdigest())

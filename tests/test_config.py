@@ -1,5 +1,6 @@
 """Settings: who wins, where each came from, and what is refused."""
 
+import json
 import os
 import socket
 from pathlib import Path
@@ -16,8 +17,10 @@ from bridge.config import (
 from bridge.errors import InvalidSetting
 
 NAMES = (
-    "dsn, imports, insert_trigger, log_level, name, node, notifier.dsn, pool.max_size, pool.min_size, pool.timeout, "
-    "prefix, queues, shutdown_grace_period, stager.interval, stager.mode"
+    "contracts.elixir, contracts.elixir_module, contracts.path, contracts.python, cron.enabled, cron.entries, "
+    "cron.timezone, dsn, imports, insert_trigger, leader.enabled, leader.interval, log_level, name, node, "
+    "notifier.dsn, pool.max_size, pool.min_size, pool.timeout, prefix, queues, shutdown_grace_period, "
+    "stager.interval, stager.mode"
 )
 
 
@@ -61,7 +64,16 @@ def test_the_defaults(load):
         "pool.timeout": 60.0,
         "stager.interval": 1.0,
         "stager.mode": "auto",
+        "leader.interval": 30.0,
+        "leader.enabled": True,
+        "cron.timezone": "Etc/UTC",
+        "cron.enabled": True,
+        "cron.entries": [],
         "notifier.dsn": None,
+        "contracts.path": "contracts",
+        "contracts.python": None,
+        "contracts.elixir": None,
+        "contracts.elixir_module": None,
     }
 
 
@@ -94,7 +106,16 @@ def test_every_setting_can_come_from_each_place(load):
         "pool.timeout": "4.5",
         "stager.interval": "0.5",
         "stager.mode": "off",
+        "leader.interval": "5",
+        "leader.enabled": "false",
+        "cron.timezone": "Europe/Vienna",
+        "cron.enabled": "no",
+        "cron.entries": '[{"expression": "@daily"}]',
         "notifier.dsn": "postgres://h/d",
+        "contracts.path": "shared/contracts",
+        "contracts.python": "app/contracts",
+        "contracts.elixir": "lib/app/contracts",
+        "contracts.elixir_module": "MyApp.Contracts",
     }
     expected = {
         **values,
@@ -106,12 +127,16 @@ def test_every_setting_can_come_from_each_place(load):
         "pool.max_size": 3,
         "pool.timeout": 4.5,
         "stager.interval": 0.5,
+        "leader.interval": 5.0,
+        "leader.enabled": False,
+        "cron.enabled": False,
+        "cron.entries": [{"expression": "@daily"}],
     }
     variables = {name: "BRIDGE_" + name.replace(".", "_").upper() for name in values}
 
     by_arguments = load(arguments=values)
     by_environment = load(**{variables[name]: value for name, value in values.items()})
-    by_file = load("\n".join(f'{name} = "{value}"' for name, value in values.items()))
+    by_file = load("\n".join(f"{name} = {json.dumps(value)}" for name, value in values.items()))
 
     for settings in (by_arguments, by_environment, by_file):
         assert {name: found.value for name, found in settings.items()} == expected
@@ -166,6 +191,15 @@ def test_sections_and_types_of_a_file(load):
 
         [pool]
         max_size = 20
+
+        [[cron.entries]]
+        expression = "@daily"
+        worker = "W"
+        args = { n = 1 }
+
+        [[cron.entries]]
+        expression = "@hourly"
+        worker = "W"
         """
     )
 
@@ -177,6 +211,10 @@ def test_sections_and_types_of_a_file(load):
         "stager.interval": 2,
         "stager.mode": "on",
         "pool.max_size": 20,
+        "cron.entries": [
+            {"expression": "@daily", "worker": "W", "args": {"n": 1}},
+            {"expression": "@hourly", "worker": "W"},
+        ],
     }
 
 
@@ -249,6 +287,14 @@ REFUSALS = {
         "[stager.interval]\nseconds = 1",
         "stager.interval: expected a number from 0.01 to 3600, got {'seconds': 1}",
     ),
+    "entries that are none": (
+        "[cron]\nentries = ['@daily']",
+        "cron.entries: expected tables under [[cron.entries]] in the file, or a JSON list of objects, got ['@daily']",
+    ),
+    "entries as text": (
+        "[cron]\nentries = '@daily'",
+        "cron.entries: expected tables under [[cron.entries]] in the file, or a JSON list of objects, got '@daily'",
+    ),
     "text: a number": ("name = 1", "name: expected text, got 1"),
     "text: empty": ('name = ""', "name: expected text, got ''"),
     "dsn: another database's": ('dsn = "mysql://h/d"', f"dsn: {DSN}"),
@@ -293,6 +339,10 @@ REFUSALS = {
     "a whole number: a fraction": ("[pool]\nmax_size = 1.5", "pool.max_size: expected a whole number, got 1.5"),
     "a whole number: too low": ("[pool]\nmax_size = 0", "pool.max_size: expected a number from 1 to 1000, got 0"),
     "a choice": ('log_level = "loud"', "log_level: expected one of debug, info, warning, error, got 'loud'"),
+    "a module: a path": (
+        '[contracts]\nelixir_module = "my_app/contracts"',
+        "contracts.elixir_module: expected an Elixir module's name, such as MyApp.Contracts, got 'my_app/contracts'",
+    ),
     "true or false": ('insert_trigger = "maybe"', "insert_trigger: expected true or false, got 'maybe'"),
 }
 
@@ -384,7 +434,10 @@ def test_a_nodes_name_is_this_processs_alone(monkeypatch):
 
 
 def test_the_settings_of_this_project_are_readable():
-    """Its own pyproject.toml has no section for itself, and says so by its silence."""
+    """Its own file only says where the contracts of the demo are."""
     root = Path(__file__).parents[1]
 
-    assert changed(load_settings(environment={}, folder=root)) == {}
+    found = changed(load_settings(environment={}, folder=root))
+
+    assert {name.partition(".")[0] for name in found} == {"contracts"}
+    assert {source for _, source in found.values()} == {"bridge.toml"}

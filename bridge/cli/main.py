@@ -8,7 +8,7 @@ from importlib.metadata import version
 import asyncpg
 import typer
 
-from bridge.cli import config, db, schema, start
+from bridge.cli import config, contracts, cron, db, maintain, schema, start
 from bridge.errors import BridgeError, printable
 
 app = typer.Typer(
@@ -22,6 +22,9 @@ app.command()(config.config)
 for command in (schema.install, schema.upgrade, schema.uninstall, schema.status):
     app.command()(command)
 app.add_typer(db.app, name="db")
+app.add_typer(cron.app, name="cron")
+app.add_typer(maintain.app, name="maintain")
+app.add_typer(contracts.app, name="contracts")
 
 
 @app.command("version")

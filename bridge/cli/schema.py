@@ -36,18 +36,19 @@ def install(
     ] = False,
     create_schema: Annotated[bool, typer.Option(help="Make the schema if it is missing.")] = True,
 ) -> None:
-    """Make Oban's tables of version 14. Tables that are there stay as they are."""
+    """Make Oban's tables of version 14, and Bridge's own beside them. Tables that are there stay as they are."""
     name = resolve_prefix(prefix)
     if sql:
-        typer.echo(schema.install_sql(name, create_schema=create_schema), nl=False)
+        typer.echo(schema.install_sql(name, create_schema=create_schema) + schema.own_sql(name), nl=False)
         return
-    made, catalog = _run(dsn, lambda conn: _install(conn, name, create_schema=create_schema))
+    made, own, catalog = _run(dsn, lambda conn: _install(conn, name, create_schema=create_schema))
     if made:
         typer.echo(f"made Oban's tables, version {catalog.version}, in {_schema(name)}")
     else:
-        typer.echo(
-            f"nothing was changed: {_schema(name)} has Oban's tables already, {_version(catalog)}{_hint(catalog)}"
-        )
+        changed = "Oban's tables were left as they are" if own else "nothing was changed"
+        typer.echo(f"{changed}: {_schema(name)} has Oban's tables already, {_version(catalog)}{_hint(catalog)}")
+    if own:
+        typer.echo(f"made Bridge's own tables: {', '.join(own)}")
 
 
 def upgrade(
@@ -57,7 +58,7 @@ def upgrade(
         bool, typer.Option("--repair", help="Take no steps; put back lost indexes and checks while others work on.")
     ] = False,
 ) -> None:
-    """Bring Oban's tables from version 9 or later to 14, by the steps of Oban's own migrations.
+    """Bring Oban's tables from version 9 or later to 14, by the steps of Oban's own migrations, and make Bridge's own.
 
     The tables are locked meanwhile, and the indexes of versions 10 and 13 take minutes on a large table.
     """
@@ -68,6 +69,8 @@ def upgrade(
         typer.echo(f"{'put back' if repair else 'took step'} {step}")
     if not done:
         typer.echo(f"nothing {'to put back' if repair else 'to upgrade'}")
+    if not repair and (own := _run(dsn, lambda conn: _install_own(conn, name))):
+        typer.echo(f"made Bridge's own tables: {', '.join(own)}")
     typer.echo(f"{_schema(name)}: {_version(catalog)}{_hint(catalog)}")
     if any(step.startswith("V12:") for step in done):
         typer.echo("no trigger announces inserts any more: Elixir nodes of Oban before 2.17 wait for the next staging")
@@ -123,8 +126,17 @@ async def _connected(dsn: str, act: Callable[[Any], Awaitable[Result]]) -> Resul
         await conn.close()
 
 
-async def _install(conn: Any, prefix: str, *, create_schema: bool) -> tuple[bool, Catalog]:
-    return await schema.install(conn, prefix, create_schema=create_schema), await schema.inspect(conn, prefix)
+async def _install(conn: Any, prefix: str, *, create_schema: bool) -> tuple[bool, list[str], Catalog]:
+    made = await schema.install(conn, prefix, create_schema=create_schema)
+    return made, await _install_own(conn, prefix), await schema.inspect(conn, prefix)
+
+
+async def _install_own(conn: Any, prefix: str) -> list[str]:
+    try:
+        return await schema.install_own(conn, prefix)
+    except SchemaError as error:
+        typer.echo(f"Bridge's own tables were not made, and nodes do with less: {error}", err=True)
+        return []
 
 
 async def _act_and_inspect(

@@ -18,6 +18,7 @@ import typer
 from bridge.cli.logs import log_event, set_up_logging
 from bridge.cli.options import ConfigFile, Dsn, Prefix, embedded_dsn, values_of
 from bridge.config import Setting, default_node, load_settings, mask_password
+from bridge.cron import load_crontab, parse_cron
 from bridge.errors import InvalidSetting
 from bridge.jobs import registry
 from bridge.oban import Oban
@@ -66,10 +67,12 @@ def start(
         "log_level": log_level,
     }
     settings = load_settings(arguments, file=file)
-    _import_workers(settings["imports"].value)
+    import_workers(settings["imports"].value)
     _check_queues(settings)
+    crontab = load_crontab(parse_cron(values_of(settings, "cron")), registry, instance=settings["name"].value)
     if dry_run:
-        typer.echo(json.dumps(_summary(settings), indent=2, ensure_ascii=False))
+        summary = _summary(settings) | {"cron": [f"{line.expression} {line.worker}" for line in crontab]}
+        typer.echo(json.dumps(summary, indent=2, ensure_ascii=False))
         return
     set_up_logging(settings["log_level"].value)
     _warn_of_idle_workers(settings)
@@ -78,7 +81,12 @@ def start(
     _run(_serve(oban, settings, install=embedded))
 
 
-def _import_workers(modules: list[str]) -> None:
+def import_workers(modules: list[str]) -> None:
+    """Import the modules that register workers; the working folder is looked in first.
+
+    Raises:
+        InvalidSetting: There is no such module.
+    """
     sys.path.insert(0, os.getcwd())  # noqa: PTH109 - sys.path holds text
     for module in modules:
         try:
@@ -120,6 +128,11 @@ def _build(settings: Mapping[str, Setting], dsn: str) -> Oban:
     return Oban(
         dsn=dsn,
         stager=values_of(settings, "stager"),
+        leader=values_of(settings, "leader"),
+        cron=values_of(settings, "cron"),
+        lifeline=values_of(settings, "lifeline"),
+        pruner=values_of(settings, "pruner"),
+        reindexer=values_of(settings, "reindexer"),
         notifier=values_of(settings, "notifier"),
         pool_options=values_of(settings, "pool"),
         **{option: settings[option].value for option in plain},

@@ -18,7 +18,8 @@ class Ack:
     Attributes:
         id: The job's.
         attempt: The attempt that ended; a row that is further on is left alone.
-        state: The row's new state; `scheduled` is a snooze and adds an attempt.
+        state: The row's new state; `scheduled` is a snooze and adds an attempt, `available` is a quarantine and takes
+            this one back.
         at: When it ended, naive UTC.
         scheduled_at: When to run again, naive UTC, for `retryable` and `scheduled`.
         error: The entry for `errors`, as JSON text.
@@ -32,6 +33,10 @@ class Ack:
     scheduled_at: datetime | None = None
     error: str | None = None
     meta: str | None = None
+
+
+#: Where jobs whose args break their contract wait to be mended, if their worker wants that. Nobody serves it.
+QUARANTINE = "quarantine"
 
 
 def split(acks: Iterable[Ack]) -> tuple[list[tuple[int, datetime, list[int]]], list[Ack]]:

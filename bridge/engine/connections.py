@@ -145,14 +145,14 @@ class Connections:
     def __init__(self, pool: Any) -> None:
         self.pool = pool
 
-    async def fetch(self, statement: str, *values: Any, conn: Any = None) -> list[Any]:
-        """Run a statement and return its rows.
+    async def fetch(self, statement: str, *values: Any, conn: Any = None, timeout: float | None = None) -> list[Any]:
+        """Run a statement and return its rows; `timeout` replaces the connection's own limit, in seconds.
 
         Raises:
             SchemaError: The table is not there, or the role may not use it.
         """
         try:
-            rows: list[Any] = await (self.pool if conn is None else conn).fetch(statement, *values)
+            rows: list[Any] = await (self.pool if conn is None else conn).fetch(statement, *values, timeout=timeout)
         except (
             asyncpg.UndefinedTableError,
             asyncpg.InvalidSchemaNameError,

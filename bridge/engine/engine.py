@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from bridge.engine import inserts
-from bridge.engine.acks import Ack, split
+from bridge.engine.acks import QUARANTINE, Ack, split
 from bridge.engine.clock import utc_now
 from bridge.engine.connections import Connections
+from bridge.engine.crons import Crons
 from bridge.engine.filters import MAX_INT8, build_where
+from bridge.engine.indexes import Indexes
+from bridge.engine.leases import Leases
 from bridge.engine.peers import Peer
+from bridge.engine.producers import Producers
+from bridge.engine.pruning import Pruning
 from bridge.engine.statements import Statements
 from bridge.engine.updates import Changes, check_changes, update_values
 from bridge.errors import InvalidFilter
@@ -23,10 +28,11 @@ if TYPE_CHECKING:
 #: How many due jobs one round of staging takes (Oban 2.23).
 STAGE_LIMIT = 5_000
 
+A = TypeVar("A")
 Group = Literal["state", "queue", "worker"]
 
 
-class Engine:
+class Engine(Leases, Crons, Producers, Pruning, Indexes):
     """Reads and writes jobs of one schema.
 
     Args:
@@ -48,7 +54,7 @@ class Engine:
 
     # Inserting
 
-    async def insert(self, job: Job[Any], conn: Any = None) -> Job[Any]:
+    async def insert(self, job: Job[A], conn: Any = None) -> Job[A]:
         """Insert one job and announce it, in `conn`'s transaction where one is given."""
         row = inserts.insert_row(job, self.catalog)
         channel = self._insert_channel if self._announces else None
@@ -95,12 +101,16 @@ class Engine:
         A row that is no longer this attempt's is left alone, and so is one that another transaction holds, which
         `put_off` tells. Writing twice changes nothing, and returns the same.
         """
-        groups, others = split(acks)
+        quarantined = [ack for ack in acks if ack.state == "available"]
+        groups, others = split(ack for ack in acks if ack.state != "available")
         statements: list[tuple[str, Sequence[Any]]] = [
             ("complete_jobs", (ids, attempt, uuid, at)) for attempt, at, ids in groups
         ]
         if others:
-            statements.append(("ack_jobs", (uuid, *_ack_columns(others), self.catalog.max_attempts_limit)))
+            statements.append(("ack_jobs", (uuid, *_columns(others, *_ACK), self.catalog.max_attempts_limit)))
+        if quarantined:
+            columns = _columns(quarantined, "id", "attempt", "error", "meta")
+            statements.append(("quarantine_jobs", (uuid, *columns, QUARANTINE)))
         written: set[tuple[int, int]] = set()
         # A single statement is a transaction of its own, without two more round trips.
         async with self._connections.transaction() if len(statements) > 1 else nullcontext() as conn:
@@ -241,6 +251,8 @@ def _numbered(values: Sequence[Any], *names: str) -> dict[str, str]:
     return {name: casts[name](len(values) + nth) for nth, name in enumerate(names, 1)}
 
 
-def _ack_columns(acks: Sequence[Ack]) -> list[list[Any]]:
-    fields = ("id", "attempt", "state", "at", "scheduled_at", "error", "meta")
+_ACK = ("id", "attempt", "state", "at", "scheduled_at", "error", "meta")
+
+
+def _columns(acks: Sequence[Ack], *fields: str) -> list[list[Any]]:
     return [[getattr(ack, field) for ack in acks] for field in fields]

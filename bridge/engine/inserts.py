@@ -6,7 +6,7 @@ import copy
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sequence
 from datetime import UTC, datetime
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from bridge.codecs import json
 from bridge.engine.clock import naive
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 #: Rows in one statement.
 CHUNK = 5_000
 
+A = TypeVar("A")
 Row = tuple[str, str, str, str, str, list[str], int, int, datetime | None]
 
 
@@ -49,7 +50,7 @@ def insert_row(job: Job[Any], catalog: Catalog) -> Row:
 
 def _state(job: Job[Any], catalog: Catalog) -> str:
     if job.attempt:
-        raise InvalidJob("job", job, "a new job", "build another one from its worker and args")
+        raise InvalidJob("job", job, "a new job", "insert job.again(), a new one like it")
     state = checks.insert_state(job.state)
     if state not in catalog.states:
         raise InvalidJob("state", str(state), "a state that this database has", "run bridge upgrade")
@@ -90,7 +91,7 @@ def announced_queues(rows: Iterable[Row]) -> list[str]:
     return sorted({row[1] for row in rows if row[0] == JobState.AVAILABLE})
 
 
-def stored(job: Job[Any], row: Any) -> Job[Any]:
+def stored(job: Job[A], row: Any) -> Job[A]:
     """Return the job with what the database gave it; a copy where this object was inserted before."""
     if job.id is not None:
         job = copy.copy(job)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from bridge.codecs import json
 from bridge.engine.clock import naive
 from bridge.engine.inserts import check_limits
-from bridge.errors import InvalidJob
-from bridge.jobs import Job, JobState, checks
+from bridge.errors import DecodeError, InvalidJob
+from bridge.jobs import Job, JobState, checks, contracts
 
 if TYPE_CHECKING:
     from bridge.engine.schema import Catalog
@@ -18,7 +18,7 @@ Changes = Mapping[str, Any] | Callable[[Job[Any]], Mapping[str, Any]]
 
 #: The columns that may be changed (Oban 2.23: `Oban.update_job`), each with its check.
 _CHECKS: dict[str, Callable[[Any], Any]] = {
-    "args": lambda value: json.encode_object(checks.mapping("args", value), "args"),
+    "args": lambda value: json.encode_object(_plain(checks.mapping("args", value)), "args"),
     "meta": lambda value: json.encode_object(checks.mapping("meta", value), "meta"),
     "max_attempts": checks.max_attempts,
     "priority": checks.priority,
@@ -60,7 +60,33 @@ def update_values(job: Job[Any], changes: Mapping[str, Any], catalog: Catalog) -
     if "scheduled_at" in values and job.state is JobState.EXECUTING:
         raise InvalidJob("scheduled_at", changes["scheduled_at"], "a job that is not running", "cancel it first")
     _check_attempts(job, values)
+    _check_args(job, changes, values)
     return [job.id, *(values.get(field) for field in _CHECKS)]
+
+
+def _plain(args: Any) -> Any:
+    contract = contracts.contract_of(args)
+    return args if contract is None else contract.dump(args)
+
+
+def _check_args(job: Job[Any], changes: Mapping[str, Any], values: dict[str, Any]) -> None:
+    """Hold new args, or the row's under a new worker, to the worker's contract, and put its tag into meta."""
+    if not values.keys() & {"args", "worker"}:
+        return
+    contract = contracts.settle(values.get("worker", job.worker), changes.get("args"))
+    if contract is None:
+        return
+    before = _row_args(job)
+    contract.check_edited(before, json.decode(values["args"]) if "args" in values else before)
+    meta = json.decode(values["meta"]) if "meta" in values else {}
+    values["meta"] = json.encode_object({**meta, "contract": contract.tag}, "meta")
+
+
+def _row_args(job: Job[Any]) -> Any:
+    try:
+        return job.raw_args
+    except DecodeError:
+        return None
 
 
 def _check_attempts(job: Job[Any], values: Mapping[str, Any]) -> None:

@@ -3,10 +3,11 @@
 from bridge.jobs.context import current_job
 from bridge.jobs.function import FunctionWorker, job
 from bridge.jobs.job import Job
+from bridge.jobs.options import WorkerOptions
 from bridge.jobs.registry import Registry, registry
 from bridge.jobs.results import Cancel, Discard, Record, Snooze
 from bridge.jobs.states import JobState
-from bridge.jobs.worker import Worker, WorkerOptions, worker
+from bridge.jobs.worker import Worker, worker
 
 __all__ = [
     "Cancel",

@@ -9,7 +9,8 @@ from typing import Any, overload
 
 from bridge.errors import InvalidWorker
 from bridge.jobs.job import Job
-from bridge.jobs.worker import Worker, refuse_generator, refuse_unknown, register
+from bridge.jobs.options import refuse_unknown
+from bridge.jobs.worker import Worker, refuse_generator, register
 
 
 @overload
@@ -43,6 +44,10 @@ class FunctionWorker:
         if not inspect.isfunction(function):
             raise InvalidWorker("@job", function, "a function", "classes take @worker")
         refuse_generator("@job", function)
+        if options.get("contract") is not None:
+            raise InvalidWorker(
+                "contract", options["contract"], "a class with a process(self, job)", "put @worker on one"
+            )
         self.function = function
         self.__doc__ = function.__doc__
         self.__name__ = function.__name__
@@ -83,5 +88,10 @@ def _function_class(function: Callable[..., Any]) -> type[Worker]:
         return function(**job.args)
 
     method = process_async if inspect.iscoroutinefunction(function) else process
-    body = {"process": method, "__module__": function.__module__, "__qualname__": function.__qualname__}
+    body = {
+        "process": method,
+        "signature": inspect.signature(function),  # by which a cron entry's args are checked
+        "__module__": function.__module__,
+        "__qualname__": function.__qualname__,
+    }
     return type(function.__name__, (Worker,), body)

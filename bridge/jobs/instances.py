@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from bridge.errors import InstanceNotFound, NotRunning
 from bridge.jobs.job import Job
+
+A = TypeVar("A")
 
 
 class Enqueuer(Protocol):
     """What a worker needs of an instance."""
 
-    async def enqueue(self, job: Job[Any], *, conn: Any = None) -> Job[Any]:
+    async def enqueue(self, job: Job[A], *, conn: Any = None) -> Job[A]:
         """Insert one job."""
         ...
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic
 
 from bridge.codecs import json
 from bridge.errors import DecodeError, InvalidJob
-from bridge.jobs import checks
+from bridge.jobs import checks, contracts
 from bridge.jobs.states import JobState
 
 if TYPE_CHECKING:
@@ -21,6 +21,9 @@ else:
     Args = TypeVar("Args")
 
 _UNREAD: Any = object()
+
+#: Keys of meta that tell of one run of a job.
+_OF_ONE_RUN = frozenset({"recorded", "return", "quarantined_from"})
 
 #: What may be given when a job is built, beside `worker` and `args`.
 OPTIONS = ("queue", "max_attempts", "priority", "tags", "meta", "scheduled_at", "schedule_in", "state")
@@ -43,6 +46,7 @@ class Job(Generic[Args]):
         "_errors",
         "_meta",
         "_meta_text",
+        "_raw_args",
         "attempt",
         "attempted_at",
         "attempted_by",
@@ -64,6 +68,7 @@ class Job(Generic[Args]):
     _args_text: str | None
     _meta: Any
     _meta_text: str | None
+    _raw_args: Any
     _errors: Any
     _cancelled: bool
 
@@ -86,7 +91,7 @@ class Job(Generic[Args]):
         Args:
             worker: The name that its node knows the worker by: `"BadgeForge.PrintCenter"` for an Elixir module
                 (without `Elixir.`), `"package.module.Class"` for a Python class.
-            args: What the worker gets: an object of JSON values. Default: empty.
+            args: What the worker gets: an object of JSON values, or an object of a contract's class. Default: empty.
             queue: 1 to 127 characters.
             max_attempts: How often it may be tried, at least 1.
             priority: 0, the first, to 9, the last.
@@ -97,7 +102,7 @@ class Job(Generic[Args]):
             state: `"suspended"` to hold the job until somebody retries it. Default: scheduled or available.
 
         Raises:
-            InvalidJob: A value that the table or an Elixir node can't take.
+            InvalidJob: A value that the table or an Elixir node can't take, or args of another worker's contract.
         """
         if scheduled_at is not None and schedule_in is not None:
             raise InvalidJob("schedule_in", schedule_in, "only one of scheduled_at and schedule_in")
@@ -108,7 +113,7 @@ class Job(Generic[Args]):
         self.priority = checks.priority(priority)
         self.tags = checks.tags(tags)
         self.args = checks.mapping("args", {} if args is None else args)
-        self.meta = checks.mapping("meta", {} if meta is None else meta)
+        self.meta = _stamped(checks.mapping("meta", {} if meta is None else meta), contracts.settle(self.worker, args))
         self.scheduled_at = _schedule(scheduled_at, schedule_in)
         self.state = _initial_state(state, self.scheduled_at)
         self.attempt = 0
@@ -131,6 +136,7 @@ class Job(Generic[Args]):
         job.worker = row["worker"]
         job._args_text, job._args = row["args"], _UNREAD
         job._meta_text, job._meta = row["meta"], _UNREAD
+        job._raw_args = _UNREAD
         job._errors = row["errors"]
         job.tags = row["tags"] or []
         job.attempt = row["attempt"]
@@ -152,7 +158,7 @@ class Job(Generic[Args]):
 
     @property
     def args(self) -> Args:
-        """The worker's arguments, a dict with text keys.
+        """The worker's arguments: a dict with text keys, or in `process` the object of the worker's contract.
 
         Raises:
             DecodeError: Something else than an object stands in the row.
@@ -163,7 +169,33 @@ class Job(Generic[Args]):
 
     @args.setter
     def args(self, value: Args | Mapping[str, Any]) -> None:
-        self._args, self._args_text = value, None
+        self._args, self._args_text, self._raw_args = value, None, _UNREAD
+
+    @property
+    def raw_args(self) -> Mapping[str, Any]:
+        """The args as the row holds them, with fields that a contract doesn't know; not to be changed.
+
+        Raises:
+            DecodeError: Something else than an object stands in the row.
+        """
+        if self._raw_args is _UNREAD and self._args_text is not None:
+            self._raw_args = _decode_object("args", self._args_text)
+        if self._raw_args is not _UNREAD:
+            return self._raw_args  # type: ignore[no-any-return]  # decoded JSON
+        args: Any = self._args
+        contract = contracts.contract_of(args)
+        return args if contract is None else contract.dump(args)
+
+    def read_args(self, contract: contracts.JobContract) -> None:
+        """Make `args` of a row the object of a contract, decoded once; `raw_args` stay what they were.
+
+        Raises:
+            ContractError: The row breaks the contract.
+            DecodeError: The row's JSON is damaged.
+        """
+        if self._args is _UNREAD:
+            raw = json.decode(self._args_text or "null")
+            self._args, self._raw_args = contract.cast(raw), raw
 
     @property
     def meta(self) -> dict[str, Any]:
@@ -189,17 +221,62 @@ class Job(Generic[Args]):
             self._errors = [json.decode(entry) for entry in self._errors]
         return self._errors  # type: ignore[no-any-return]  # decoded JSON
 
-    def args_json(self) -> str:
-        """Return the args as the text that goes into the row.
+    def again(self, **options: Any) -> Job[Args]:
+        """Build a new job like this one, of the same worker and with the same args; nothing is inserted.
+
+        Args of a row are taken as they stand there, with fields that this code doesn't know. What this job recorded,
+        its time and its attempts are not taken over.
+
+        Args:
+            options: As in `Job`; they win over this job's own. `meta` replaces its meta.
 
         Raises:
-            EncodeError: A value in them that JSON or the table can't hold.
+            InvalidJob: As in `Job`.
         """
-        return _encode_object("args", self._args_text, self._args)
+        own = {
+            "queue": self.queue,
+            "max_attempts": self.max_attempts,
+            "priority": self.priority,
+            "tags": self.tags,
+            "meta": {key: value for key, value in self.meta.items() if key not in _OF_ONE_RUN},
+        }
+        job: Job[Args] = Job(self.worker, **{**own, **options})
+        job._args, job._args_text, job._raw_args = self._args, self._args_text, self._raw_args
+        return job
+
+    def args_json(self) -> str:
+        """Return the args as the text that goes into the row, checked where the worker has a contract.
+
+        Args that came from a row go back as they were, with the fields that this code doesn't know.
+
+        Raises:
+            ContractError: They break the contract.
+            EncodeError: A value in them that JSON or the table can't hold.
+            InvalidJob: They are the object of another worker's contract.
+        """
+        contract = contracts.settle(self.worker, self._args)
+        if self._args_text is not None:
+            typed = contracts.contract_of(self._args) is not None
+            text = self._args_text if typed else _encode_object("args", self._args_text, self._args)
+            if contract is not None:
+                contract.check_row(json.decode(text))
+            return text
+        if contract is not None and contracts.contract_of(self._args) is not None:
+            return json.encode_object(contract.dump(self._args), "args")
+        text = json.encode_object(self._args, "args")
+        if contract is not None:
+            contract.check_new(json.decode(text))
+        return text
 
     def meta_json(self) -> str:
-        """Return the meta as the text that goes into the row; raises as `args_json` does."""
-        return _encode_object("meta", self._meta_text or "{}", self._meta)
+        """Return the meta as the text that goes into the row; raises as `args_json` does.
+
+        Where the worker has a contract, `contract` says which.
+        """
+        contract = contracts.find(self.worker)
+        if contract is None or self._meta_text is not None:
+            return _encode_object("meta", self._meta_text or "{}", self._meta)
+        return json.encode_object(_stamped(self._meta, contract), "meta")
 
     def cancelled(self) -> bool:
         """Tell whether this running job was cancelled.
@@ -210,6 +287,12 @@ class Job(Generic[Args]):
 
     def __repr__(self) -> str:
         return f"Job(id={self.id}, worker={self.worker!r}, queue={self.queue!r}, state={str(self.state)!r})"
+
+
+def _stamped(meta: Any, contract: contracts.JobContract | None) -> Any:
+    if contract is None or not isinstance(meta, Mapping):
+        return meta
+    return {**meta, "contract": contract.tag}
 
 
 def _schedule(at: datetime | None, delay: float | timedelta | None) -> datetime | None:

@@ -4,36 +4,32 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Coroutine, Mapping
 from datetime import timedelta
 from functools import partial
-from typing import Any, ClassVar, Protocol, TypeVar, overload
+from typing import Any, ClassVar, Protocol, TypeVar, Unpack, overload
+
+from msgspec import Struct
 
 from bridge.errors import InvalidJob, InvalidWorker
 from bridge.jobs import checks, instances
 from bridge.jobs.backoff import default_backoff
+from bridge.jobs.insert import InsertOptions
 from bridge.jobs.job import OPTIONS, Job
+from bridge.jobs.options import WorkerOptions, build_options, refuse_unknown
 from bridge.jobs.registry import registry
+from bridge.jobs.results import Cancel, Discard, Record, Snooze
 
 logger = logging.getLogger("bridge.jobs")
 
 W = TypeVar("W", bound="Worker")
+C = TypeVar("C")
+R = TypeVar("R")
+C_co = TypeVar("C_co", covariant=True)
+R_co = TypeVar("R_co", covariant=True)
+R_contra = TypeVar("R_contra", contravariant=True)
 
-
-@dataclass(frozen=True, slots=True)
-class WorkerOptions:
-    """What a worker's definition says: the defaults of its jobs and how they run here."""
-
-    name: str
-    aliases: tuple[str, ...] = ()
-    queue: str = "default"
-    max_attempts: int = 20
-    priority: int = 0
-    tags: tuple[str, ...] = ()
-    meta: Mapping[str, Any] = field(default_factory=dict)
-    timeout: float | None = None
-    oban: str = "Oban"
+Outcome = Cancel | Discard | Record | Snooze
 
 
 class Worker:
@@ -46,29 +42,34 @@ class Worker:
     options: ClassVar[WorkerOptions]
 
     @classmethod
-    def new(cls, args: Mapping[str, Any] | None = None, /, **options: Any) -> Job[Any]:
+    def new(cls, args: Mapping[str, Any] | Struct | None = None, /, **options: Unpack[InsertOptions]) -> Job[Any]:
         """Build a job for this worker; nothing is inserted.
 
         Args:
-            args: What `process` gets in `job.args`.
+            args: What `process` gets in `job.args`; a worker with a contract takes its class's objects too.
             options: As in `Job`; they win over the worker's own, and `meta` is merged into the worker's.
 
         Raises:
+            ContractError: Args that break the worker's contract.
             InvalidJob: An unknown option, or a value that the table or an Elixir node can't take.
         """
         own = options_of(cls)
         _refuse_unknown_of_job(options)
         meta = {**own.meta, **_own_meta(options.pop("meta", None))}
-        defaults = {
+        defaults: dict[str, Any] = {
             "queue": own.queue,
             "max_attempts": own.max_attempts,
             "priority": own.priority,
             "tags": own.tags,
         }
+        if own.contract is not None:
+            return own.contract.build(args, {**defaults, **options, "meta": meta})
         return Job(own.name, args=args, meta=meta, **{**defaults, **options})
 
     @classmethod
-    async def enqueue(cls, args: Mapping[str, Any] | None = None, /, *, conn: Any = None, **options: Any) -> Job[Any]:
+    async def enqueue(
+        cls, args: Mapping[str, Any] | Struct | None = None, /, *, conn: Any = None, **options: Unpack[InsertOptions]
+    ) -> Job[Any]:
         """Build a job and insert it through the running instance that the worker names (default `Oban`).
 
         Args:
@@ -133,10 +134,30 @@ class _Decorator(Protocol):
     def __call__(self, cls: type[Any]) -> type[Worker]: ...
 
 
+class _ContractClass(Protocol[C_co, R_co]):
+    """What type checkers see of a generated class: what its args and its worker's result are."""
+
+    def cast(self, args: Any) -> C_co: ...
+    def __result__(self) -> R_co: ...
+
+
+class _Processes(Protocol[C, R_co]):
+    def process(self, job: Job[C], /) -> R_co | Outcome | Coroutine[Any, Any, R_co | Outcome]: ...
+
+
+class _ContractDecorator(Protocol[C, R_contra]):
+    @overload
+    def __call__(self, cls: type[W]) -> type[W]: ...
+    @overload
+    def __call__(self, cls: type[_Processes[C, R_contra]]) -> type[Worker]: ...
+
+
 @overload
 def worker(cls: type[W], /) -> type[W]: ...
 @overload
 def worker(cls: type[Any], /) -> type[Worker]: ...
+@overload
+def worker(*, contract: _ContractClass[C, R], **options: Any) -> _ContractDecorator[C, R]: ...
 @overload
 def worker(**options: Any) -> _Decorator: ...
 def worker(cls: Any = None, /, **options: Any) -> Any:
@@ -147,7 +168,12 @@ def worker(cls: Any = None, /, **options: Any) -> Any:
         options: `queue` (default `"default"`), `max_attempts` (20), `priority` (0), `tags`, `meta`: the defaults of
             its jobs. `timeout`: seconds or a timedelta that one attempt may take. `name`: the name in the row, where it
             is not `module.QualName`; with an Elixir module's name it takes over that worker. `aliases`: more names to
-            run jobs of, such as a former one. `oban`: the instance that `enqueue` uses, `"Oban"`.
+            run jobs of, such as a former one. `oban`: the instance that `enqueue` uses, `"Oban"`. `contract`: a
+            generated class, whose objects `process` gets as `job.args`; it says all but `meta` and `oban`, and what it
+            returns is checked and recorded where the contract has a result. `on_invalid`: what becomes of a row that
+            breaks the contract: `"cancel"` (default), or `"quarantine"`, which moves it to the queue `quarantine`
+            until somebody mends it. `cron`: when to insert a job of it: an expression, or a dict with `expression`,
+            `args`, `timezone`, `name` and any option of a job, or a list of these.
 
     Raises:
         InvalidWorker: An unknown option, a bad value, a taken name, or a class that can't process.
@@ -191,41 +217,3 @@ def refuse_generator(field_name: str, function: Any) -> None:
     """Raise InvalidWorker for a function with a `yield`: calling it would run nothing of its body."""
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise InvalidWorker(field_name, function, "a function without yield", "return the result instead")
-
-
-def build_options(path: str, options: Mapping[str, Any]) -> WorkerOptions:
-    """Return checked options; `path` is the default of `name`.
-
-    Raises:
-        InvalidWorker: A bad value.
-    """
-    timeout = options.get("timeout")
-    if timeout is not None and not checks.seconds("timeout", timeout, InvalidWorker) > 0:
-        raise InvalidWorker("timeout", timeout, "more than 0 seconds", "leave it out for no limit")
-    return WorkerOptions(
-        name=checks.name("name", options.get("name", path), InvalidWorker),
-        aliases=_names("aliases", options.get("aliases", ())),
-        queue=checks.name("queue", options.get("queue", "default"), InvalidWorker),
-        max_attempts=checks.max_attempts(options.get("max_attempts", 20), InvalidWorker),
-        priority=checks.priority(options.get("priority", 0), InvalidWorker),
-        tags=tuple(checks.tags(options.get("tags", ()), InvalidWorker)),
-        meta=checks.mapping("meta", options.get("meta", {}), InvalidWorker),
-        timeout=None if timeout is None else checks.seconds("timeout", timeout, InvalidWorker),
-        oban=checks.name("oban", options.get("oban", "Oban"), InvalidWorker),
-    )
-
-
-def _names(field_name: str, value: Any) -> tuple[str, ...]:
-    if isinstance(value, str) or not isinstance(value, Iterable):
-        raise InvalidWorker(field_name, value, "a list of names")
-    return tuple(checks.name(field_name, name, InvalidWorker) for name in value)
-
-
-WORKER_OPTIONS = ("queue", "max_attempts", "priority", "tags", "meta", "timeout", "name", "aliases", "oban")
-
-
-def refuse_unknown(options: Mapping[str, Any]) -> None:
-    """Raise InvalidWorker for an option that a worker doesn't have."""
-    for option in options:
-        if option not in WORKER_OPTIONS:
-            raise InvalidWorker("option", option, "an option of a worker", checks.suggest(option, WORKER_OPTIONS))

@@ -8,7 +8,7 @@ import time
 from typing import Any
 
 from bridge import telemetry
-from bridge.errors import InvalidWorker, JobTimeout
+from bridge.errors import ContractError, InvalidWorker, JobTimeout
 from bridge.jobs import Job, Registry, Worker
 from bridge.jobs.checks import seconds
 from bridge.jobs.context import enter_job
@@ -43,7 +43,7 @@ class Execution:
         self._begun = True
         self._report_start()
         try:
-            found = outcome.from_result(self.job, await self._perform())
+            found = await self._outcome()
         except BaseException as error:  # SystemExit in a worker must not end the node
             found = self.failed(error)
         found.duration = time.perf_counter_ns() - started
@@ -71,17 +71,28 @@ class Execution:
         if telemetry.wanted(events.JOB_START):
             telemetry.emit(events.JOB_START, events.JobStart(self.job, time.time_ns()))
 
-    async def _perform(self) -> Any:
+    async def _outcome(self) -> Outcome:
         job = self.job
         if self._cancel_reason is not None or self._released:
             raise asyncio.CancelledError
-        _ = job.args, job.meta  # A row whose JSON is no object fails here, before the worker sees it.
         enter_job(job)
-        worker = self._worker = self._registry.resolve(job.worker)()
-        limit = _timeout(worker, job)
-        if limit is None:
-            return await self._process(worker)
-        return await self._process_within(worker, limit)
+        found = self._registry.resolve(job.worker)
+        contract = found.options.contract
+        if contract is None:
+            _ = job.args  # A row whose JSON is no object fails here, before the worker sees it; so does its meta.
+        else:
+            try:
+                job.read_args(contract)
+            except ContractError as error:
+                return outcome.from_invalid(job, error, found.options.on_invalid)
+        _ = job.meta
+        result = await self._perform(found)
+        return outcome.from_result(job, result if contract is None else contract.record(result))
+
+    async def _perform(self, found: type[Worker]) -> Any:
+        worker = self._worker = found()
+        limit = _timeout(worker, self.job)
+        return await (self._process(worker) if limit is None else self._process_within(worker, limit))
 
     async def _process_within(self, worker: Worker, limit: float) -> Any:
         try:

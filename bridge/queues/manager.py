@@ -11,7 +11,7 @@ from bridge.jobs import Registry
 from bridge.pubsub import signals
 from bridge.queues.log import logger
 from bridge.queues.options import QueueOptions
-from bridge.queues.producer import Producer, QueueInfo
+from bridge.queues.producer import Producer, Pulse, QueueInfo
 
 
 class QueueManager:
@@ -23,14 +23,25 @@ class QueueManager:
         name: The instance's name.
         node: This node's name.
         grace: Seconds that running jobs get when a queue stops.
+        pulse: What keeps the producers from being taken for dead.
     """
 
-    def __init__(self, engine: Engine, registry: Registry, *, name: str, node: str, grace: float) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        registry: Registry,
+        *,
+        name: str,
+        node: str,
+        grace: float,
+        pulse: Pulse | None = None,
+    ) -> None:
         self._engine = engine
         self._registry = registry
         self._name = name
         self._node = node
         self._grace = grace
+        self._pulse = pulse
         self._producers: dict[str, Producer] = {}
         self._ending: list[Producer] = []
         self._stopping: set[asyncio.Task[None]] = set()
@@ -39,7 +50,9 @@ class QueueManager:
     def start(self, options: QueueOptions) -> None:
         """Start a queue; one that runs already is left as it is (Oban 2.23), and after `stop_all` none starts."""
         if options.queue not in self._producers and not self._closed:
-            producer = Producer(options, self._engine, self._registry, name=self._name, node=self._node)
+            producer = Producer(
+                options, self._engine, self._registry, name=self._name, node=self._node, pulse=self._pulse
+            )
             self._producers[options.queue] = producer
             producer.start()
 

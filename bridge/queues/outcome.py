@@ -10,11 +10,12 @@ from typing import Any
 
 from bridge.codecs import json
 from bridge.codecs.recorded import encode_recorded
-from bridge.engine import Ack, utc_now
-from bridge.errors import JobCancelled, JobError, ValidationError, shorten
+from bridge.engine import QUARANTINE, Ack, utc_now
+from bridge.errors import ContractError, JobCancelled, JobError, ValidationError, shorten
 from bridge.jobs import Cancel, Discard, Job, Record, Snooze, Worker
 from bridge.jobs.backoff import default_backoff
 from bridge.jobs.checks import seconds
+from bridge.jobs.options import OnInvalid
 from bridge.jobs.results import SNOOZE_LIMIT
 from bridge.queues.failures import TEXT_LIMIT, error_entry
 from bridge.queues.log import logger
@@ -91,6 +92,20 @@ def from_cancel(job: Job[Any], reason: str) -> Outcome:
     at = utc_now()
     error = JobCancelled(reason)
     return Outcome(job, _ack(job, "cancelled", at, error=error_entry(error, job.attempt, at)), Cancel(reason))
+
+
+def from_invalid(job: Job[Any], error: ContractError, policy: OnInvalid) -> Outcome:
+    """Return the outcome of a job whose args break its worker's contract: no attempt would end otherwise.
+
+    It is cancelled, or with the policy `quarantine` moved to the queue of that name, from where somebody may move it
+    back once its args are mended; in that queue itself it is cancelled.
+    """
+    at = utc_now()
+    entry = error_entry(error.with_traceback(None), job.attempt, at)
+    if policy == "quarantine" and job.queue != QUARANTINE:
+        meta = json.encode_object({"quarantined_from": job.queue}, "meta")
+        return Outcome(job, _ack(job, "available", at, error=entry, meta=meta), error=error)
+    return Outcome(job, _ack(job, "cancelled", at, error=entry), error=error)
 
 
 def _backoff(job: Job[Any], worker: Worker | None) -> float:

@@ -8,7 +8,7 @@ import time
 import uuid
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
 from bridge import telemetry
 from bridge.engine import Engine, is_unavailable
@@ -61,6 +61,16 @@ class QueueInfo:
     shutdown_started_at: datetime | None
 
 
+class Pulse(Protocol):
+    """What keeps a producer from being taken for dead."""
+
+    async def ensure(self, uuid: str, queue: str) -> None:
+        """Return when the producer may claim jobs, because it is known to be alive."""
+
+    async def forget(self, uuid: str, timeout: float) -> None:
+        """Hear that the producer has stopped; must not fail, nor take longer than so many seconds."""
+
+
 @dataclass(slots=True)
 class _Running:
     execution: Execution
@@ -74,13 +84,23 @@ class Producer:
     slots, and every `refresh_interval`; never while it is paused or full.
     """
 
-    def __init__(self, options: QueueOptions, engine: Engine, registry: Registry, *, name: str, node: str) -> None:
+    def __init__(
+        self,
+        options: QueueOptions,
+        engine: Engine,
+        registry: Registry,
+        *,
+        name: str,
+        node: str,
+        pulse: Pulse | None = None,
+    ) -> None:
         self.options = options
         self.uuid = str(uuid.uuid4())
         self._engine = engine
         self._registry = registry
         self._name = name
         self._node = node
+        self._pulse = pulse
         self._running: dict[tuple[int, int], _Running] = {}
         self._acker = Acker(engine, self.uuid, self._report)
         self._wake = asyncio.Event()
@@ -176,6 +196,8 @@ class Producer:
         if self._unanswered:
             for job in await self._lost_claims():
                 self._start_job(job)
+        if self._pulse is not None and self._more and not self.options.paused:
+            await self._pulse.ensure(self.uuid, self.options.queue)
         options = self.options
         demand = options.limit - len(self._running)
         full = demand <= 0 or self._acker.pending >= BACKLOG
@@ -346,3 +368,5 @@ class Producer:
                 await within(timeout, self._engine.release(self.uuid, self._handed_back))
             except Exception:
                 logger.exception("queue %s could not hand back jobs %s", self.options.queue, self._handed_back)
+        if self._pulse is not None:
+            await self._pulse.forget(self.uuid, timeout)

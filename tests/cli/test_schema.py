@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from bridge.cli.main import app
-from bridge.engine.schema import inspect, install, install_sql, uninstall_sql
+from bridge.engine.schema import inspect, install, install_sql, own_sql, uninstall_sql
 from bridge.errors import SchemaError
 
 NOWHERE = "postgresql://nobody@127.0.0.1:1/nothing"
@@ -35,20 +35,49 @@ def bridge(database):
 async def test_install_says_what_it_made_and_then_that_it_was_there(bridge, conn):
     first, second = await bridge("install"), await bridge("install")
 
-    assert first.output == 'made Oban\'s tables, version 14, in schema "public"\n'
+    assert first.output.splitlines() == [
+        'made Oban\'s tables, version 14, in schema "public"',
+        "made Bridge's own tables: bridge_producers, bridge_crons",
+    ]
     assert second.output == 'nothing was changed: schema "public" has Oban\'s tables already, version 14 of 14\n'
     assert (first.exit_code, second.exit_code) == (0, 0)
     assert (await inspect(conn)).version == 14
+
+
+async def test_install_adds_bridges_own_tables_to_those_of_elixirs(bridge, conn):
+    await install(conn)
+
+    assert (await bridge("install")).output.splitlines() == [
+        "Oban's tables were left as they are: schema \"public\" has Oban's tables already, version 14 of 14",
+        "made Bridge's own tables: bridge_producers, bridge_crons",
+    ]
+
+
+async def test_install_says_why_a_role_gets_no_tables_of_bridges_own(bridge, database, conn):
+    await install(conn)
+    await conn.execute("create role tenant; grant all on all tables in schema public to tenant")
+    try:
+        result = await bridge("install", dsn=f"{database}{'&' if '?' in database else '?'}role=tenant")
+    finally:
+        await conn.execute("drop owned by tenant; drop role tenant")
+
+    assert result.exit_code == 0
+    assert 'Bridge\'s own tables were not made, and nodes do with less: role "tenant" lacks CREATE' in result.output
+    assert "nothing was changed" in result.output
 
 
 async def test_install_counts_what_the_tables_that_are_there_lack(bridge, conn):
     await install(conn)
     await conn.execute("drop index oban_jobs_args_index")
 
-    assert (await bridge("install")).output.endswith("; it lacks one thing: see `bridge status`\n")
+    assert (await bridge("install")).output.splitlines()[0].endswith("; it lacks one thing: see `bridge status`")
 
 
-@pytest.mark.parametrize(("command", "sql"), [("install", install_sql), ("uninstall", uninstall_sql)])
+def both_sql(prefix):
+    return install_sql(prefix) + own_sql(prefix)
+
+
+@pytest.mark.parametrize(("command", "sql"), [("install", both_sql), ("uninstall", uninstall_sql)])
 async def test_sql_is_printed_without_a_database(bridge, command, sql):
     result = await bridge(command, "--sql", "--prefix", 'my-app "x"', dsn=NOWHERE)
 
@@ -71,6 +100,7 @@ async def test_upgrade_tells_its_steps_and_what_they_mean_for_old_nodes(bridge, 
         "took step V12: no trigger, priorities up to 9",
         "took step V13: indexes of cancelled_at and discarded_at",
         "took step V14: state suspended",
+        "made Bridge's own tables: bridge_producers, bridge_crons",
         'schema "public": version 14 of 14',
         "no trigger announces inserts any more: Elixir nodes of Oban before 2.17 wait for the next staging",
     ]

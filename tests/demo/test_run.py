@@ -1,6 +1,7 @@
 """The demo as a person runs it: a process of its own, a fresh database, and what it prints."""
 
 import asyncio
+import hashlib
 import json
 import os
 import signal
@@ -14,9 +15,11 @@ import asyncpg
 import pytest
 from pypdf import PdfReader
 
-from bridge import Oban
+from bridge import Job, Oban
 from bridge.engine.schema import install
+from bridge.errors import ContractError
 from bridge.telemetry import attach, detach
+from python_demo import contracts
 from python_demo.attendees import attendees
 from python_demo.workers import GenerateBadge, settings
 
@@ -81,12 +84,11 @@ async def test_a_run_renders_and_confirms_every_badge(database: str, tmp_path: P
         assert " ".join(text.split()).count(args["name"].split()[0]) == 1
 
 
-async def test_badges_are_enqueued_as_elixir_does_for_a_worker_it_only_knows_by_name(
-    database: str, tmp_path: Path
-) -> None:
+async def test_badges_are_enqueued_as_their_contract_says(database: str, tmp_path: Path) -> None:
     assert demo("--jobs", 1, "--dsn", database, "--out", tmp_path, "--no-render").returncode == 0
     badge = (await rows(database))[0]
-    assert (badge["max_attempts"], badge["priority"], badge["tags"], badge["errors"]) == (20, 0, [], [])
+    assert (badge["max_attempts"], badge["priority"], badge["tags"], badge["errors"]) == (5, 0, [], [])
+    assert json.loads(badge["meta"])["contract"] == "GenerateBadge@1"
 
 
 def test_the_job_log_has_the_published_shape_and_each_job_a_line(database: str, tmp_path: Path) -> None:
@@ -188,19 +190,60 @@ async def test_an_interrupted_run_ends_cleanly_and_the_next_one_takes_along_what
     assert {row["state"] for row in await rows(database) if row["queue"] == "badges"} == {"completed"}
 
 
-async def test_args_that_no_attempt_could_mend_cancel_the_job(installed: str, tmp_path: Path) -> None:
-    settings.folder = tmp_path
+async def run_badge(dsn: str, args: dict[str, Any]) -> tuple[Job[Any], Any]:
+    """The job after one attempt, inserted past Bridge as any program may, and what it recorded."""
     ended = asyncio.Event()
     attach("test", ["oban.job.stop", "oban.job.exception"], lambda name, event: ended.set())
+    conn = await asyncpg.connect(dsn)
     try:
-        async with Oban(dsn=installed, queues={"badges": 1}) as oban:
-            job = await GenerateBadge.enqueue({"id": "../../evil", "name": "Ada"})
+        async with Oban(dsn=dsn, queues={"badges": 1}) as oban:
+            id_ = await conn.fetchval(
+                "insert into oban_jobs (worker, queue, args, max_attempts) values ($1, 'badges', $2, 5) returning id",
+                "python_demo.workers.GenerateBadge",
+                json.dumps(args),
+            )
+            await conn.execute("""select pg_notify('public.oban_insert', '{"queue": "badges"}')""")
             await ended.wait()
-            assert job.id is not None
-            found = await oban.get_job(job.id)
+            found = await oban.get_job(id_)
+            assert found is not None
+            return found, await oban.fetch_result(found) if found.state == "completed" else None
     finally:
+        await conn.close()
         detach("test")
-    assert found is not None
+
+
+async def test_a_badge_s_result_is_its_file(installed: str, tmp_path: Path) -> None:
+    settings.folder, settings.render = tmp_path, True
+    job, _ = await run_badge(installed, {"id": 7, "name": "Ada"})
+    pdf = (tmp_path / "badge-7.pdf").read_bytes()
+    async with Oban(dsn=installed) as oban:
+        typed: Job[contracts.GenerateBadge] = job
+        found = await oban.fetch_result(typed)
+    assert found == contracts.BadgeFile(
+        path=str(tmp_path / "badge-7.pdf"), size=len(pdf), sha256=hashlib.sha256(pdf).hexdigest(), pages=1
+    )
+
+
+@pytest.mark.parametrize(
+    ("args", "reason"),
+    [
+        ({"id": "../../evil", "name": "Ada"}, "/id: "),
+        ({"badge_id": 7, "name": "Ada"}, "/id: "),
+        ({"id": 7, "name": "\u202e"}, "args.name: expected text"),
+    ],
+    ids=["an id of another type", "another name for the id", "a name that can't be seen"],
+)
+async def test_args_that_no_attempt_could_mend_cancel_the_job(
+    installed: str, tmp_path: Path, args: dict[str, Any], reason: str
+) -> None:
+    settings.folder, settings.render = tmp_path, True
+    found, _ = await run_badge(installed, args)
     assert (found.state, found.attempt, found.max_attempts) == ("cancelled", 1, 5)
-    assert "args.id: expected a number" in found.errors[0]["error"]
+    assert reason in found.errors[0]["error"]
     assert files_in(tmp_path) == []
+
+
+def test_an_id_that_breaks_the_contract_is_refused_before_anything_is_written() -> None:
+    with pytest.raises(ContractError) as refusal:
+        GenerateBadge.new({"id": "../../evil", "name": "Ada"})
+    assert [(found.path, found.rule) for found in refusal.value.violations] == [("/id", "type")]

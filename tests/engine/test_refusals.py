@@ -296,7 +296,7 @@ INSERTS = {
         lambda: changed(attempt=1),
         (
             "job: expected a new job, got Job(id=None, worker='W', queue='default', state='available'); "
-            "build another one from its worker and args"
+            "insert job.again(), a new one like it"
         ),
     ),
 }

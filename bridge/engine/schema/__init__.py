@@ -13,6 +13,7 @@ from bridge.engine.schema.catalog import (
 )
 from bridge.engine.schema.install import install, install_sql
 from bridge.engine.schema.lacks import Lack
+from bridge.engine.schema.own import install_own, own_sql
 from bridge.engine.schema.statements import OWN_TABLES, quote_ident
 from bridge.engine.schema.uninstall import uninstall, uninstall_sql
 from bridge.engine.schema.upgrade import repair, upgrade
@@ -27,7 +28,9 @@ __all__ = [
     "count_jobs",
     "inspect",
     "install",
+    "install_own",
     "install_sql",
+    "own_sql",
     "quote_ident",
     "repair",
     "uninstall",

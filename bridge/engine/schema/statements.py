@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     Connection: TypeAlias = _Connection[Any] | PoolConnectionProxy[Any]
 
-OWN_TABLES = ("bridge_producers",)
+OWN_TABLES = ("bridge_producers", "bridge_peers", "bridge_crons")
 """The tables that are Bridge's, not Oban's: `uninstall` drops them, and none is part of version 14."""
 
 _LONGEST_NAME = 63

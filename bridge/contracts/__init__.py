@@ -1,0 +1,1 @@
+"""Contracts: one JSON Schema, from which both languages get typed job classes."""

@@ -1,0 +1,1 @@
+"""Samples of contracts, and contracts held against live rows."""

@@ -1,0 +1,1 @@
+"""What a change of a contract breaks, shown by a counter-example."""

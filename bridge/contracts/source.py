@@ -1,0 +1,215 @@
+"""Reads contract files: strict JSON, checked against `contract.schema.json`, normalised."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import keyword
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from functools import cache, partial
+from pathlib import Path
+from typing import Any, Final
+
+import jsonschema
+from jsonschema.exceptions import ValidationError as Invalid
+from jsonschema.exceptions import best_match
+from referencing import Registry
+
+from bridge.contracts.documents import DIALECT, class_name
+from bridge.contracts.json_file import escape, read
+from bridge.contracts.model import ErrorCode, JobOptions, Model, Schema
+from bridge.contracts.normalise import normalise
+from bridge.contracts.objects import children, declared_elsewhere, fields_of
+from bridge.errors import InvalidContract
+
+META_SCHEMA: Final = Path(__file__).with_name("contract.schema.json")
+"""The schema of contract files, for editors and for `$schema`."""
+
+_BASE: Final = "file:///contracts/"
+_FILE_NAME: Final = re.compile(r"[a-z][a-z0-9_]*\.json\Z")
+
+
+def load(folder: Path) -> list[Model]:
+    """Return every contract and shared schema file of a folder, by module.
+
+    Each `*.json` is one, but for a copy of `contract.schema.json`; folders inside are left alone.
+
+    Raises:
+        InvalidContract: The first file that is none; `.field` names the file and the place in it.
+    """
+    if not folder.is_dir():
+        raise InvalidContract("contracts", str(folder), "a folder with contract files", "create it, or pass its path")
+    paths = [path for path in sorted(folder.glob("*.json")) if path.name != META_SCHEMA.name]
+    if not paths:
+        raise InvalidContract(
+            "contracts", str(folder), "at least one contract file", "add one, such as print_badge.json"
+        )
+    documents = {path: read(path.read_bytes(), path.name) for path in paths}
+    registry = _registry({path.name: document for path, document in documents.items()})
+    models = [_model(document, path, registry) for path, document in documents.items()]
+    _check_names(models)
+    return sorted(models, key=lambda model: model.module)
+
+
+def load_text(
+    text: str | bytes, name: str = "contract.json", *, others: Mapping[str, str | bytes] | None = None
+) -> Model:
+    """Return one contract from its text.
+
+    Args:
+        text: JSON text.
+        name: The file name, which gives the module and, without a title, the class.
+        others: The text of the files that references lead to, by file name.
+
+    Raises:
+        InvalidContract: It is none.
+    """
+    texts = {**(others or {}), name: text}
+    documents = {key: read(part.encode() if isinstance(part, str) else part, key) for key, part in texts.items()}
+    return _model(documents[name], Path(name), _registry(documents))
+
+
+def _registry(documents: Mapping[str, Any]) -> Registry[Any]:
+    resources = [(_BASE + name, DIALECT.create_resource(document)) for name, document in documents.items()]
+    return Registry[Any]().with_resources(resources).crawl()
+
+
+def _model(document: Any, path: Path, registry: Registry[Any]) -> Model:
+    if not _FILE_NAME.match(path.name) or keyword.iskeyword(path.stem):
+        raise InvalidContract(path.name, path.name, "a file name in snake_case, such as print_badge.json", "rename it")
+    if not isinstance(document, dict):
+        raise InvalidContract(path.name, document, "a JSON object")
+    name = class_name(document, path.stem)
+    part = partial(normalise, document, registry=registry, base_uri=_BASE + path.name, module=path.stem, name=name)
+    model = Model(name, path.stem, path, part(all_defs=True))
+    _check_document(document, path.name)
+    if "x-job" not in document:
+        return model
+    _check_args(model.schema, path.name)
+    model = _with_job(model, document["x-job"], part)
+    _check_unique(model, path.name)
+    _check_classes(model, path.name)
+    return model
+
+
+def _with_job(model: Model, job: Mapping[str, Any], part: Callable[..., Schema]) -> Model:
+    return replace(
+        model,
+        job=_options(job),
+        result=part(pointer="/x-job/result") if "result" in job else None,
+        errors={code: _error(code, error, part) for code, error in job.get("errors", {}).items()},
+        events={name: part(pointer=f"/x-job/events/{name}") for name in job.get("events", {})},
+    )
+
+
+def _error(code: str, error: Mapping[str, Any], part: Callable[..., Schema]) -> ErrorCode:
+    data = part(pointer=f"/x-job/errors/{code}/data") if "data" in error else None
+    return ErrorCode(code, error.get("retry", "retry"), error.get("description", ""), data)
+
+
+def _options(job: Mapping[str, Any]) -> JobOptions:
+    options = {key: job[key] for key in JobOptions.__dataclass_fields__ if key in job}
+    for key in ("tags", "aliases"):
+        options[key] = tuple(options.get(key, ()))
+    return JobOptions(**options)
+
+
+def _check_document(document: Any, name: str) -> None:
+    error = best_match(_validator().iter_errors(document))
+    if error is not None:
+        pointer = "".join(f"/{escape(str(token))}" for token in error.absolute_path)
+        raise _explained(error, f"{name}#{pointer}")
+
+
+@cache
+def _validator() -> jsonschema.Draft202012Validator:
+    return jsonschema.Draft202012Validator(json.loads(META_SCHEMA.read_text()))
+
+
+def _explained(error: Invalid, field: str) -> InvalidContract:
+    limit: Any = error.validator_value
+    value: Any = error.instance
+    rule, schema = str(error.validator), error.schema
+    if rule == "additionalProperties" and isinstance(schema, dict):
+        known = list(schema["properties"])
+        extra = next(key for key in value if key not in known)
+        close = difflib.get_close_matches(extra, known, n=1)
+        mend = f"did you mean {close[0]!r}?" if close else "remove it"
+        return InvalidContract(f"{field}/{escape(extra)}", extra, f"one of {', '.join(known)}", mend)
+    if rule == "required" and isinstance(limit, list):
+        missing = next(key for key in limit if key not in value)
+        return InvalidContract(field, value, f"an object with {missing!r}", "add it")
+    expected = f"{_EXPECTED[rule]} {limit}" if rule in _EXPECTED else error.message
+    described = schema.get("description", "") if isinstance(schema, dict) else ""
+    return InvalidContract(field, value, expected, str(described).rstrip("."))
+
+
+_EXPECTED: Final = {
+    "enum": "one of", "const": "just", "type": "a value of type", "minLength": "a length of at least",
+    "maxLength": "a length of at most", "minimum": "at least", "maximum": "at most", "exclusiveMinimum": "more than",
+    "minItems": "as many entries as", "pattern": "text like",
+}  # fmt: skip
+
+
+def _check_args(schema: Schema, name: str) -> None:
+    """Refuse args that are no class with fields."""
+    if isinstance(schema, dict) and "x-name" in schema:
+        return
+    hidden = declared_elsewhere(schema, schema) - set(fields_of(schema, schema))
+    mend = (
+        f"declare {min(hidden)!r} in properties, not in a branch alone"
+        if hidden
+        else "put the fields in `properties`, {} for none, and a map with any keys into a field of its own"
+    )
+    raise InvalidContract(f"{name}#", "…", "args with declared fields", mend)
+
+
+def _check_unique(model: Model, name: str) -> None:
+    unique = (model.job.unique if model.job else None) or {}
+    if "meta" in unique.get("fields", ()):
+        return
+    fields = fields_of(model.schema, model.schema)
+    for at, key in enumerate(unique.get("keys", ())):
+        if key not in fields:
+            close = difflib.get_close_matches(key, fields, n=1)
+            mend = f"did you mean {close[0]!r}?" if close else f"the fields are {', '.join(fields)}"
+            raise InvalidContract(f"{name}#/x-job/unique/keys/{at}", key, "a field of args", mend)
+
+
+def _check_classes(model: Model, name: str) -> None:
+    """Refuse two classes of one name among args, result, errors and events, which share a module."""
+    others = {f"/x-job/errors/{code}/data": error.data for code, error in model.errors.items()}
+    others |= {f"/x-job/events/{key}": schema for key, schema in model.events.items()}
+    roots = {"": model.schema, "/x-job/result": model.result, **others}
+    found: dict[tuple[str, str], tuple[str, Any]] = {}
+    for pointer, root in roots.items():
+        for schema in _named(root) if root is not None else ():
+            bare = {key: value for key, value in schema.items() if key != "$defs"}
+            key = (schema["x-module"], schema["x-name"])
+            place, other = found.setdefault(key, (pointer, bare))
+            if other != bare:
+                mend = "give one of them a `title` that is an identifier"
+                raise InvalidContract(
+                    f"{name}#{pointer}", key[1], f"a class name that {name}#{place} doesn't use", mend
+                )
+
+
+def _named(root: Schema) -> Iterator[dict[str, Any]]:
+    todo = [root]
+    while todo:
+        schema = todo.pop()
+        if isinstance(schema, dict):
+            if "x-name" in schema:
+                yield schema
+            todo += [part for _, part in children(schema)]
+
+
+def _check_names(models: list[Model]) -> None:
+    found: dict[str, Model] = {}
+    for model in models:
+        other = found.setdefault(model.name, model)
+        if other is not model:
+            expected = f"a class name that {other.path.name} doesn't have"
+            raise InvalidContract(model.path.name, model.name, expected, "give it another title or file name")

@@ -1,0 +1,58 @@
+"""Which minute's cron jobs were inserted last, so that no minute's are inserted twice."""
+
+from __future__ import annotations
+
+from contextlib import AbstractAsyncContextManager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from bridge.engine.clock import naive
+from bridge.engine.inserts import insert_row
+from bridge.engine.tables import OwnTables
+
+if TYPE_CHECKING:
+    from bridge.engine.schema import Catalog
+    from bridge.jobs import Job
+
+
+class LastMinute(NamedTuple):
+    """The last minute that was done, and the leader that did it, by its uuid; None where none was."""
+
+    minute: datetime | None
+    leader: str | None
+
+
+class Crons(OwnTables):
+    """What an engine does for cron jobs."""
+
+    catalog: Catalog
+
+    async def prepare_crons(self) -> None:
+        """Make the table `bridge_crons`, unless it is there.
+
+        Raises:
+            SchemaError: The role may not create it.
+        """
+        await self._ensure("bridge_crons", "create_crons")
+
+    def transaction(self, conn: Any = None) -> AbstractAsyncContextManager[Any]:
+        """Yield a connection within a transaction; with `conn`, within a savepoint of its transaction."""
+        return self._connections.transaction(conn)
+
+    async def lock_minute(self, instance: str, conn: Any) -> LastMinute:
+        """Return the minute that was done last, which nobody else can change until `conn`'s transaction ends."""
+        [row] = await self._connections.fetch(self._sql["lock_minute"], instance, conn=conn)
+        minute = row["minute"]
+        return LastMinute(None if minute is None else minute.replace(tzinfo=UTC), row["leader"])
+
+    async def record_minute(self, instance: str, minute: datetime, leader: str | None, conn: Any) -> None:
+        """Remember that the jobs of a minute are inserted by `conn`'s transaction."""
+        await self._connections.fetch(self._sql["record_minute"], instance, naive(minute), leader, conn=conn)
+
+    def check_new(self, job: Job[Any]) -> None:
+        """Refuse a job that an insert would refuse.
+
+        Raises:
+            InvalidJob, ContractError, EncodeError: As `insert` does.
+        """
+        insert_row(job, self.catalog)

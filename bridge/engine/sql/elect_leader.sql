@@ -1,0 +1,25 @@
+-- Takes the lease $1 for the node $2 where it is free, has run out or is this node's, for $3 seconds, and tells whose it is.
+-- The database's clock decides, so that no node's clock can end another one's lease.
+with clock as (
+  select timezone('UTC', clock_timestamp()) as now
+),
+elected as (
+  insert into {prefix}.{table} as held (name, node, started_at, expires_at)
+  select $1, $2, now, now + $3 * interval '1 second'
+  from clock
+  on conflict (name) do update
+  set
+    node = excluded.node,
+    started_at = case when held.node = excluded.node then held.started_at else excluded.started_at end,
+    expires_at = excluded.expires_at
+  where held.node = excluded.node
+    or held.expires_at < excluded.started_at
+  returning node, expires_at
+)
+select true as mine, node, extract(epoch from expires_at - now)::float8 as remaining
+from elected, clock
+union all
+select false, held.node, extract(epoch from held.expires_at - now)::float8
+from {prefix}.{table} as held, clock
+where held.name = $1
+  and not exists (select from elected)

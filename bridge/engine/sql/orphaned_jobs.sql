@@ -1,0 +1,15 @@
+-- Jobs that dead producers left behind. $1 is the time by the database's clock, and $2 since when it is known that producers
+-- could reach the database: nobody's silence counts from before that. $3 is the shortest silence of the dead, in seconds.
+select
+  j.id,
+  j.queue,
+  j.worker,
+  case when j.attempt < j.max_attempts then 'available' else 'discarded' end as state,
+  p.node,
+  p.uuid
+from {prefix}.oban_jobs as j
+join {prefix}.bridge_producers as p on p.uuid = j.attempted_by[2]
+where j.state = 'executing'
+  and greatest(p.beat_at, $2::timestamp) + greatest(p.rescue_after, $3) * interval '1 second' < $1::timestamp
+order by j.id
+limit $4

@@ -1,0 +1,132 @@
+"""The contracts that this process knows, by the worker whose args they describe.
+
+Contracts lie above jobs, so what jobs ask of one stands here as a protocol.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Protocol
+
+from bridge.errors import InvalidJob, InvalidWorker
+
+if TYPE_CHECKING:
+    from bridge.jobs.job import Job
+
+
+class Options(Protocol):
+    """How jobs under a contract are inserted and run; the defaults are Oban's."""
+
+    @property
+    def worker(self) -> str: ...  # noqa: D102 - the columns' names
+    @property
+    def serves(self) -> str: ...  # noqa: D102
+    @property
+    def queue(self) -> str: ...  # noqa: D102
+    @property
+    def max_attempts(self) -> int: ...  # noqa: D102
+    @property
+    def priority(self) -> int: ...  # noqa: D102
+    @property
+    def tags(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def timeout(self) -> float | None: ...  # noqa: D102
+    @property
+    def aliases(self) -> tuple[str, ...]: ...  # noqa: D102
+
+
+class JobContract(Protocol):
+    """What jobs ask of a contract; `bridge.contracts.runtime.Terms` is one."""
+
+    cls: type[Any]
+    tag: str
+
+    @property
+    def options(self) -> Options:
+        """How its jobs are inserted and run."""
+        ...
+
+    def cast(self, args: Any) -> Any:
+        """Return args of a row as an object, or raise ContractError."""
+        ...
+
+    def dump(self, value: Any) -> dict[str, Any]:
+        """Return an object's JSON, or raise ContractError."""
+        ...
+
+    def check_row(self, args: Any) -> None:
+        """Raise ContractError for args that can't be read."""
+        ...
+
+    def check_new(self, args: Any) -> None:
+        """Raise ContractError for args that may not be written."""
+        ...
+
+    def check_edited(self, before: Any, after: Any) -> None:
+        """Raise ContractError for a row's args after a change by hand."""
+        ...
+
+    def build(self, args: Any, options: Mapping[str, Any]) -> Job[Any]:
+        """Return a job with these args."""
+        ...
+
+    def record(self, result: Any) -> Any:
+        """Return what a worker returned as what is recorded, or raise ContractError."""
+        ...
+
+    def load_result(self, value: Any) -> Any:
+        """Return what was recorded as a typed value, or raise ContractError."""
+        ...
+
+
+_known: dict[str, JobContract] = {}
+
+
+def register(contract: JobContract, names: Iterable[str]) -> None:
+    """Make a contract known by its worker's names; a class takes over from one of the same name, after a reload.
+
+    Raises:
+        InvalidWorker: Another class has a name already.
+    """
+    for name in names:
+        other = _known.get(name)
+        if other is not None and _path(other) != _path(contract):
+            raise InvalidWorker("worker", name, "a worker without a contract", f"{_path(other)} describes it already")
+        _known[name] = contract
+
+
+def find(worker: str) -> JobContract | None:
+    """Return the contract of a worker; None where there is none in this process."""
+    return _known.get(worker)
+
+
+def contract_of(args: Any) -> JobContract | None:
+    """Return the contract whose object `args` is; None for a mapping."""
+    found: JobContract | None = getattr(type(args), "__contract__", None)
+    return found
+
+
+def settle(worker: str, args: Any) -> JobContract | None:
+    """Return the contract that args for a worker must keep, or None.
+
+    Raises:
+        InvalidJob: The args are another worker's.
+    """
+    own, known = contract_of(args), _known.get(worker)
+    if known is not None:
+        refuse_other(known, args)
+    elif own is not None:
+        raise InvalidJob("worker", worker, f"{own.options.worker}, whose args these are", "use args.new()")
+    return known
+
+
+def refuse_other(contract: JobContract, args: Any) -> None:
+    """Raise InvalidJob for an object of another contract, even where its fields would do."""
+    own = contract_of(args)
+    if own is not None and own is not contract:
+        mend = f"build the job with {own.cls.__name__}.new()"
+        raise InvalidJob("args", type(args).__name__, f"{contract.cls.__name__}, or a dict", mend)
+
+
+def _path(contract: JobContract) -> str:
+    return f"{contract.cls.__module__}.{contract.cls.__qualname__}"

@@ -1,0 +1,196 @@
+"""The heartbeat: tells the database that this node's producers are alive, so that nobody takes their jobs away."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any, Final
+
+from bridge.engine import Engine
+from bridge.errors import SchemaError
+from bridge.maintenance.log import logger
+from bridge.maintenance.service import Service
+
+#: A clock that also counts while the machine sleeps, where there is one: a heart stands still meanwhile.
+_CLOCK: Final[int | None] = getattr(time, "CLOCK_BOOTTIME", None)
+
+_NEVER: Final = float("-inf")
+
+#: Seconds after which the list is looked for again where it could not be made.
+RETRY: Final = 300.0
+
+
+class Heartbeat(Service):
+    """Beats for the producers of this node, four times in `rescue_after` seconds, and before they claim jobs.
+
+    One statement a beat for all of them. A worker that blocks the event loop holds up this service too, though its
+    node is alive; so does a pool without a free connection. Therefore a thread watches, and beats by a connection of
+    its own where the service is late by two intervals. What stops the thread as well makes a node look dead: a stopped
+    process, a suspended machine, a C extension that holds the interpreter's lock. Its jobs are rescued then, and what
+    it writes of them later is dropped, because outcomes are guarded by attempt and producer.
+
+    Without the table `bridge_producers`, where the role can't make it, jobs run all the same; then nobody can tell who
+    is alive, and jobs of nodes that die stay `executing`. The log says so once.
+
+    Args:
+        engine: Where the producers are listed.
+        instance: The instance's name.
+        node: This node's name.
+        rescue_after: Seconds of silence after which jobs of this node may be rescued, by whoever does it.
+        connect: Opens a connection for the thread; without it there is no thread.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        instance: str,
+        node: str,
+        rescue_after: float = 60.0,
+        connect: Callable[[], Awaitable[Any]] | None = None,
+    ) -> None:
+        super().__init__("heartbeat", rescue_after / 4)
+        self.rescue_after = rescue_after
+        #: How often the thread had to beat.
+        self.relieved = 0
+        self._engine = engine
+        self._instance = instance
+        self._node = node
+        self._connect = connect
+        # Both are replaced and never changed, because the thread reads them.
+        self._producers: Mapping[str, str] = {}
+        self._beaten: Mapping[str, float] = {}
+        self._retired: set[str] = set()
+        self._prepared = False
+        self._listed = True
+        self._retry_at = _NEVER
+        self._beating = asyncio.Lock()
+        self._stopped = threading.Event()
+
+    def start(self) -> None:
+        """Begin to beat, and to watch."""
+        super().start()
+        if self._connect is not None:
+            self._stopped.clear()
+            threading.Thread(target=self._watch, name="bridge-heartbeat", daemon=True).start()
+
+    async def stop(self) -> None:
+        """Beat no more: what the producers have left behind is rescued once `rescue_after` has passed."""
+        self._stopped.set()
+        await super().stop()
+
+    async def run_once(self) -> None:
+        """Beat for all producers."""
+        if self._listed:
+            await self._forget_retired()
+        if self._producers and _elapsed() >= self._retry_at:
+            async with self._beating:
+                await self._beat()
+
+    def _delay(self) -> float:
+        # After an outage, those that are not heard soon are taken for dead.
+        return super()._delay() / (4 if self._failures else 1)
+
+    async def ensure(self, uuid: str, queue: str) -> None:
+        """Return when a producer may claim jobs: its last beat is not long ago, so nobody takes it for dead.
+
+        Raises:
+            OSError, asyncpg.PostgresError: The database can't be reached.
+        """
+        if uuid not in self._producers:
+            self._producers = {**self._producers, uuid: queue}
+        if self._listed and self._late([uuid]):
+            async with self._beating:
+                if self._late([uuid]):  # Another queue may have beaten for all.
+                    await self._beat()
+
+    async def forget(self, uuid: str, timeout: float) -> None:
+        """Take a producer that has stopped off the list, unless the database doesn't answer in time.
+
+        One that has left jobs behind, in threads that can't be stopped, stays on it and beats on as long as this node
+        does: they may still be running.
+        """
+        if uuid in self._producers:
+            self._retired.add(uuid)
+            forgetting = asyncio.create_task(self._forget_retired())
+            await asyncio.wait([forgetting], timeout=timeout)
+            if forgetting.cancel() or forgetting.exception():
+                logger.warning("a producer that stopped could not be taken off the list; it will be taken for dead")
+
+    # Beating
+
+    async def _beat(self) -> None:
+        try:
+            if not self._prepared:
+                await self._engine.prepare_producers()
+                self._prepared = True
+            await self._send()
+        except SchemaError as error:
+            if self._listed:
+                logger.warning(
+                    "jobs of nodes that die stay executing, because the producers can't be listed in bridge_producers: "
+                    "%s; let `bridge install` make it, by a role that may",
+                    error,
+                )
+            self._prepared = self._listed = False
+            self._retry_at = _elapsed() + RETRY
+        else:
+            self._listed, self._retry_at = True, _NEVER
+
+    async def _send(self, conn: Any = None) -> None:
+        begun = _elapsed()
+        producers = self._producers
+        await self._engine.beat(
+            producers, instance=self._instance, node=self._node, rescue_after=self.rescue_after, conn=conn
+        )
+        self._beaten = dict.fromkeys(producers, begun)
+
+    def _late(self, uuids: Iterable[str]) -> bool:
+        oldest = min((self._beaten.get(uuid, _NEVER) for uuid in uuids), default=float("inf"))
+        return _elapsed() - oldest > 2 * self.interval
+
+    # Forgetting
+
+    async def _forget_retired(self) -> None:
+        async with self._beating:  # A beat that is under way would list them again.
+            for uuid in tuple(self._retired):
+                if await self._is_gone(uuid):
+                    self._retired.discard(uuid)
+                    self._producers = {other: queue for other, queue in self._producers.items() if other != uuid}
+
+    async def _is_gone(self, uuid: str) -> bool:
+        try:
+            return await self._engine.forget_producer(uuid)
+        except SchemaError:
+            return True  # There is no list.
+
+    # The thread
+
+    def _watch(self) -> None:
+        while not self._stopped.wait(self.interval / 4):
+            if self._listed and self._late(self._producers):
+                try:
+                    asyncio.run(self._relieve())
+                except Exception as error:
+                    logger.debug("the heartbeat's thread failed: %s", error)
+
+    async def _relieve(self) -> None:
+        assert self._connect is not None  # noqa: S101 - there is no thread without it
+        async with asyncio.timeout(self.interval):
+            conn = await self._connect()
+            try:
+                await self._send(conn)
+            finally:
+                conn.terminate()
+        self.relieved += 1
+        if self.relieved % 10 == 1:
+            logger.warning(
+                "the event loop is blocked, or the pool has no connection free: a thread keeps up the heartbeat; let "
+                "what blocks it be a plain `def`, which runs in a thread, or raise pool_options.max_size"
+            )
+
+
+def _elapsed() -> float:
+    return time.monotonic() if _CLOCK is None else time.clock_gettime(_CLOCK)

@@ -1,0 +1,256 @@
+"""One Python node leads, another takes over, and Elixir's leases are nobody's business."""
+
+import asyncio
+import json
+import sys
+import time
+
+import asyncpg
+import pytest
+from proxy import wire_to
+from queues.rig import connected, until
+
+from bridge.errors import InvalidSetting, SchemaError
+
+from .rig import leases, poor_role
+
+
+async def test_the_first_node_leads_and_the_second_waits(node, conn):
+    first, second = await node("a"), await node("b")
+    await first.run_once()
+    election = await second.run_once()
+    assert first.is_leader
+    assert not second.is_leader
+    assert (election.won, election.node) == (False, "a")
+    assert 29 < election.remaining <= 30
+    assert await leases(conn) == {"Oban@python": "a"}
+
+
+async def test_of_many_that_try_at_once_one_leads(node):
+    nodes = [await node(f"n{nth}") for nth in range(6)]
+    for _ in range(10):
+        elections = await asyncio.gather(*(each.run_once() for each in nodes))
+        assert sum(election.won for election in elections) == 1
+        assert sum(each.is_leader for each in nodes) == 1
+
+
+async def test_a_lease_that_is_renewed_keeps_its_start(node, conn):
+    leader = await node("a")
+    await leader.run_once()
+    before = await conn.fetchrow("select * from oban_peers")
+    await leader.run_once()
+    after = await conn.fetchrow("select * from oban_peers")
+    assert after["started_at"] == before["started_at"]
+    assert after["expires_at"] > before["expires_at"]
+
+
+async def test_a_lease_that_ran_out_is_taken(node, conn):
+    first, second = await node("a"), await node("b")
+    await first.run_once()
+    await conn.execute("update oban_peers set expires_at = timezone('UTC', now()) - interval '1 second'")
+    await second.run_once()
+    assert second.is_leader
+    # The first one learns of it at its next election, and gives up.
+    await first.run_once()
+    assert not first.is_leader
+    assert await leases(conn) == {"Oban@python": "b"}
+
+
+async def test_instances_have_leaders_of_their_own(node, conn):
+    one, other = await node("a"), await node("b", instance="MyApp.Oban")
+    await one.run_once()
+    await other.run_once()
+    assert one.is_leader
+    assert other.is_leader
+    assert await leases(conn) == {"Oban@python": "a", "MyApp.Oban@python": "b"}
+
+
+async def test_elixirs_leases_are_left_alone_even_when_they_ran_out(node, conn):
+    insert = (
+        "insert into oban_peers values ($1, $2, timezone('UTC', now()), timezone('UTC', now()) + $3 * interval '1 s')"
+    )
+    await conn.execute(insert, "Oban", "ex@host", 30)
+    await conn.execute(insert, "MyApp.Oban", "ex@host", -30)
+    before = await conn.fetch("select * from oban_peers order by name")
+    leader = await node("a")
+    leader.start()
+    async with asyncio.timeout(10):
+        await leader.wait_for_leadership()
+    await leader.stop()
+    assert await conn.fetch("select * from oban_peers order by name") == before
+
+
+async def test_leadership_ends_with_the_lease_though_nobody_says_so(node, conn):
+    leader = await node("a", interval=0.2)
+    await leader.run_once()
+    assert leader.is_leader
+    await until(lambda: asyncio.sleep(0, not leader.is_leader))
+    assert await leases(conn) == {"Oban@python": "a"}
+
+
+async def test_a_leader_renews_its_lease_before_it_runs_out(node, conn):
+    leader = await node("a", interval=1.0)
+    leader.start()
+    async with asyncio.timeout(10):
+        await leader.wait_for_leadership()
+    first = await conn.fetchval("select expires_at from oban_peers")
+    ended = time.monotonic() + 2.5
+    while time.monotonic() < ended:
+        assert leader.is_leader
+        await asyncio.sleep(0.02)
+    assert await conn.fetchval("select expires_at from oban_peers") > first
+
+
+async def test_a_follower_leads_as_soon_as_the_lease_of_a_dead_node_runs_out(node):
+    dead, follower = await node("a", interval=1.5), await node("b", interval=1.5)
+    await dead.run_once()
+    begun = time.monotonic()
+    follower.start()
+    async with asyncio.timeout(10):
+        await follower.wait_for_leadership()
+    assert 1.3 < time.monotonic() - begun < 2.5
+
+
+async def test_a_failed_election_gives_leadership_up_and_the_next_regains_it(node, installed, caplog):
+    async with wire_to(installed) as wire:
+        leader = await node("a", dsn=wire.dsn)
+        leader.start()
+        async with asyncio.timeout(10):
+            await leader.wait_for_leadership()
+        await wire.cut()
+        leader.wake()
+        await until(lambda: asyncio.sleep(0, not leader.is_leader))
+        await wire.open()
+        async with asyncio.timeout(20):
+            await leader.wait_for_leadership()
+    assert sum("the election failed" in record.getMessage() for record in caplog.records) == 1
+
+
+async def test_a_stop_while_the_database_is_away_takes_no_longer_than_it_may(node, installed):
+    async with wire_to(installed) as wire:
+        leader = await node("a", dsn=wire.dsn)
+        leader.start()
+        async with asyncio.timeout(10):
+            await leader.wait_for_leadership()
+        await wire.cut()
+        begun = time.monotonic()
+        await leader.stop()
+        assert time.monotonic() - begun < 3
+        assert not leader.is_leader
+
+
+async def test_the_release_tells_the_other_nodes_as_elixir_does(node, conn, installed):
+    heard = asyncio.Queue()
+    listener = await asyncpg.connect(installed)
+    await listener.add_listener("public.oban_leader", lambda *message: heard.put_nowait(json.loads(message[3])))
+    leader, follower = await node("a"), await node("b")
+    leader.start()
+    async with asyncio.timeout(10):
+        await leader.wait_for_leadership()
+    follower.start()
+    await follower.stop()  # has nothing to give up, and says nothing
+    assert await leases(conn) == {"Oban@python": "a"}
+    await leader.stop()
+    assert await asyncio.wait_for(heard.get(), 5) == {"down": "Oban@python"}
+    assert heard.empty()
+    assert await leases(conn) == {}
+    await listener.close()
+
+
+@pytest.mark.parametrize("payload", [{"down": "Oban"}, {"down": "Other@python"}, {"down": 1}, {"lock": "ex@host"}, {}])
+async def test_other_messages_start_no_election(node, payload):
+    leader = await node("a")
+    leader.hear("leader", payload)
+    assert not leader._wake.is_set()
+
+
+@pytest.mark.parametrize("options", [{"interval": 0}, {"interval": "30"}, {"interval": 9999}])
+async def test_an_interval_that_is_none_is_refused(node, options):
+    with pytest.raises(InvalidSetting, match=r"leader\.interval"):
+        await node("a", **options)
+
+
+# Without Elixir's table of leases
+
+
+async def test_where_oban_has_no_table_of_leases_bridge_has_one(node, conn):
+    await conn.execute("drop table oban_peers")  # V9 and V10 have none
+    first, second = await node("a"), await node("b")
+    elections = await asyncio.gather(first.run_once(), second.run_once())
+    assert sum(election.won for election in elections) == 1
+    assert list(await leases(conn, "bridge_peers")) == ["Oban@python"]
+    await conn.execute("drop table bridge_peers")
+    await first.run_once()
+    assert first.is_leader
+
+
+async def test_without_any_table_a_node_does_not_lead(node, conn, installed):
+    await conn.execute("drop table oban_peers; revoke create on schema public from public")
+    async with poor_role(conn, installed) as dsn:
+        leader = await node("a", dsn=dsn)
+        with pytest.raises(SchemaError, match="permission denied"):
+            await leader.run_once()
+        assert not leader.is_leader
+
+
+# Whole nodes
+
+NODE = """
+import asyncio, sys, time
+from bridge import Oban
+
+async def main(dsn):
+    async with Oban(dsn=dsn, node="b", queues={"default": 1}) as oban:
+        leader = oban._parts.leader
+        while not (await oban.peers()) or not oban.notifier.status() == "connected":
+            await asyncio.sleep(0.01)
+        print("follows", leader.is_leader, flush=True)
+        await leader.wait_for_leadership()
+        print(time.time(), flush=True)
+
+asyncio.run(main(sys.argv[1]))
+"""
+
+
+async def test_the_next_node_leads_within_a_tenth_of_a_second(start, installed, conn):
+    first = await start(node="a", queues={"default": 1})
+    await connected(first)
+    async with asyncio.timeout(10):
+        await first._parts.leader.wait_for_leadership()
+    pipe = asyncio.subprocess.PIPE
+    second = await asyncio.create_subprocess_exec(sys.executable, "-c", NODE, installed, stdout=pipe)
+    assert (await second.stdout.readline()).split() == [b"follows", b"False"]
+    begun = time.time()
+    await first.stop()
+    led = float(await second.stdout.readline())
+    assert led - begun < 0.1
+    await second.wait()
+    assert await leases(conn) == {}
+
+
+async def test_a_node_releases_its_lease_before_its_jobs_have_ended(start, worker, gate, conn):
+    cls = worker(gate)
+    oban = await start(queues={"default": 1})
+    await oban.enqueue(cls.new())
+    await gate.entered(1)
+    async with asyncio.timeout(10):
+        await oban._parts.leader.wait_for_leadership()
+    stopping = asyncio.create_task(oban.stop())
+
+    async def free():
+        return await leases(conn) == {}
+
+    await until(free)
+    assert not stopping.done()
+    gate.open()
+    await stopping
+
+
+async def test_a_client_and_a_node_that_may_not_lead_hold_no_lease(start, conn):
+    await start(name="Client")
+    barred = await start(name="Barred", queues={"default": 1}, leader={"enabled": False})
+    leading = await start(name="Leading", queues={"default": 1})
+    async with asyncio.timeout(10):
+        await leading._parts.leader.wait_for_leadership()
+    assert not barred._parts.leader.running
+    assert list(await leases(conn)) == ["Leading@python"]

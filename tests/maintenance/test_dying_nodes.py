@@ -1,0 +1,251 @@
+"""Nodes that die, are stopped, cut off or blocked: real processes, and what becomes of their jobs."""
+
+import asyncio
+import json
+import os
+import signal
+import time
+
+import pytest
+from proxy import wire_to
+from queues.rig import row_of, until
+
+from bridge import Job
+
+from .rig import RESCUE_AFTER, NodeProcess, producer
+
+QUICK = {"LEADER_INTERVAL": 1, "LIFELINE_RESCUE_AFTER": RESCUE_AFTER, "STAGER_INTERVAL": 0.1}
+
+
+@pytest.fixture
+def spawn(tmp_path, installed):
+    """A function that starts a node in a process of its own, and ends it with the test."""
+    nodes = []
+
+    def start_one(name, dsn=installed, **settings):
+        node = NodeProcess(tmp_path / name, dsn, node=name, **{**QUICK, **settings})
+        nodes.append(node)
+        return node
+
+    yield start_one
+    for node in nodes:
+        node.close()
+
+
+@pytest.fixture
+async def client(start):
+    return await start()
+
+
+async def listed(conn):
+    return {row["node"] for row in await conn.fetch("select node from bridge_producers")}
+
+
+async def state(conn, job):
+    return (await row_of(conn, job))["state"]
+
+
+async def test_a_job_of_a_node_that_was_killed_runs_on_another_one(spawn, client, conn):
+    dying = spawn("dying")
+    await dying.until("bridge.started")
+    job = await client.enqueue(Job("Tests.Hold"))
+    await dying.until("held", job=job.id)
+    other = spawn("other")
+    await other.until("bridge.started")
+    before = await row_of(conn, job)
+    dying.kill()
+    killed = time.monotonic()
+    held = await other.until("held", job=job.id)
+    assert held["attempt"] == 2
+    assert time.monotonic() - killed > RESCUE_AFTER / 2
+    after = await row_of(conn, job)
+    assert after["attempted_by"][0] == "other"
+    changed = {column for column in before if before[column] != after[column]}
+    assert changed == {"attempt", "attempted_at", "attempted_by"}  # those of the second fetch alone
+
+
+async def test_a_job_without_attempts_left_is_discarded_and_one_of_a_living_node_left_alone(spawn, client, conn):
+    dying = spawn("dying")
+    await dying.until("bridge.started")
+    last = await client.enqueue(Job("Tests.Hold", max_attempts=1))
+    await dying.until("held", job=last.id)
+    living = spawn("living")
+    await living.until("bridge.started")
+    await client.pause_queue("default", node="dying")
+    running = await client.enqueue(Job("Tests.Hold", max_attempts=1))
+    await living.until("held", job=running.id)
+    dying.kill()
+    await until(lambda: is_state(conn, last, "discarded"), 30)
+    row = await row_of(conn, last)
+    assert row["discarded_at"] is not None
+    assert row["errors"] == []
+    assert await state(conn, running) == "executing"
+
+
+async def is_state(conn, job, wanted):
+    return await state(conn, job) == wanted
+
+
+async def test_a_node_that_is_started_again_rescues_its_own_past(spawn, client, conn):
+    first = spawn("node")
+    await first.until("bridge.started")
+    job = await client.enqueue(Job("Tests.Hold"))
+    await first.until("held", job=job.id)
+    first.kill()
+    second = spawn("node")
+    assert (await second.until("held", job=job.id))["attempt"] == 2
+
+
+async def test_a_worker_that_blocks_its_event_loop_for_long_keeps_its_job(spawn, client, conn):
+    watcher = spawn("watcher", queues="nothing:1")
+    await watcher.until("bridge.started")
+    blocked = spawn("blocked")
+    await blocked.until("bridge.started")
+    job = await client.enqueue(Job("Tests.Block", args={"seconds": RESCUE_AFTER * 3}))
+    await blocked.until("held", job=job.id)
+    # Another node's death proves that somebody looks; it dies while the loop is blocked.
+    uuid = await producer(conn, rescue_after=RESCUE_AFTER, node="a third one")
+    proof = await conn.fetchval(
+        "insert into oban_jobs (worker, queue, state, attempt, attempted_by) "
+        "values ('Nobody', 'nowhere', 'executing', 1, $1) returning id",
+        ["a third one", uuid],
+    )
+    await until(lambda: is_state(conn, proof, "available"), 30)
+    assert await state(conn, job) == "executing"
+    await blocked.until("oban.job.stop", id=job.id)
+    row = await row_of(conn, job)
+    assert (row["state"], row["attempt"]) == ("completed", 1)
+
+
+async def test_a_process_that_was_stopped_for_long_comes_back_and_overwrites_nothing(spawn, client, conn):
+    stopped = spawn("stopped")
+    await stopped.until("bridge.started")
+    job = await client.enqueue(Job("Tests.Block", args={"seconds": 0.5}))
+    await stopped.until("held", job=job.id)
+    os.kill(stopped.process.pid, signal.SIGSTOP)
+    try:
+        other = spawn("other")
+        await other.until("oban.job.stop", id=job.id)
+        done = await row_of(conn, job)
+        assert (done["state"], done["attempt"], done["attempted_by"][0]) == ("completed", 2, "other")
+    finally:
+        os.kill(stopped.process.pid, signal.SIGCONT)
+    await stopped.until(
+        "bridge.log", message=f"job {job.id} was changed by somebody else while it ran; its outcome is dropped"
+    )
+    assert await row_of(conn, job) == done
+    # It is alive and well, and is listed again.
+    other.kill()
+    after = await client.enqueue(Job("Tests.Run"))
+    await stopped.until("ran", job=after.id)
+    assert "stopped" in await listed(conn)
+
+
+async def test_a_node_that_was_cut_off_for_long_finds_its_job_rescued_and_goes_on(spawn, client, conn, installed):
+    async with wire_to(installed) as wire:
+        cut_off = spawn("cut-off", dsn=wire.dsn)
+        await cut_off.until("bridge.started")
+        job = await client.enqueue(Job("Tests.Hold"))
+        await cut_off.until("held", job=job.id)
+        other = spawn("other")
+        await other.until("bridge.started")
+        await wire.cut()
+        assert (await other.until("held", job=job.id))["attempt"] == 2
+        held = await row_of(conn, job)
+        await wire.open()
+        await until(lambda: beats(conn, "cut-off"), 30)
+        assert await row_of(conn, job) == held
+        assert cut_off.process.poll() is None
+        # What it takes from now on is its own.
+        await client.pause_queue("default", node="other")
+        after = await client.enqueue(Job("Tests.Hold"))
+        await cut_off.until("held", job=after.id)
+        other.kill()
+        assert (await cut_off.until("held", job=job.id))["attempt"] == 3
+        assert (await row_of(conn, after))["attempt"] == 1
+
+
+async def beats(conn, node):
+    statement = """
+        select bool_or(beat_at > timezone('UTC', clock_timestamp()) - interval '1 second')
+        from bridge_producers
+        where node = $1
+    """
+    return await conn.fetchval(statement, node)
+
+
+async def test_an_outage_for_all_costs_no_node_its_jobs(spawn, client, conn, installed):
+    """Longer than anybody may be silent: whoever leads afterwards sees nothing but silence at first."""
+    async with wire_to(installed) as wire:
+        nodes = [spawn(name, dsn=wire.dsn) for name in ("one", "two")]
+        for node in nodes:
+            await node.until("bridge.started")
+        jobs = await client.enqueue_many([Job("Tests.Hold") for _ in range(20)])
+        await until(lambda: all_executing(conn, len(jobs)), 30)
+        before = {job.id: await row_of(conn, job) for job in jobs}
+        await wire.cut()
+        await until(lambda: silent(conn, RESCUE_AFTER * 2), 30)
+        await wire.open()
+        await until(lambda: beats(conn, "one"), 30)
+        await until(lambda: beats(conn, "two"), 30)
+        # The next death is seen, which takes longer than a false rescue would have.
+        nodes[0].kill()
+        await until(lambda: rescued_from_one(conn), 30)
+        after = {job.id: await row_of(conn, job) for job in jobs}
+        moved = {job for job in before if before[job] != after[job]}
+        assert moved == {job for job, row in before.items() if row["attempted_by"][0] == "one"}
+
+
+async def all_executing(conn, count):
+    return count == await conn.fetchval("select count(*) from oban_jobs where state = 'executing'")
+
+
+async def silent(conn, seconds):
+    statement = (
+        "select min(timezone('UTC', clock_timestamp()) - beat_at) > $1 * interval '1 second' from bridge_producers"
+    )
+    return await conn.fetchval(statement, float(seconds))
+
+
+async def rescued_from_one(conn):
+    return await conn.fetchval("select bool_and((state = 'available') = (attempted_by[1] = 'one')) from oban_jobs")
+
+
+async def test_a_node_that_stops_in_order_leaves_no_producer_behind(spawn, client, conn):
+    node = spawn("node")
+    await node.until("bridge.started")
+    job = await client.enqueue(Job("Tests.Run"))
+    await node.until("oban.job.stop", id=job.id)
+    assert await listed(conn) == {"node"}
+    node.process.send_signal(signal.SIGTERM)
+    await node.until("bridge.stopped")
+    assert await listed(conn) == set()
+
+
+async def test_rescued_jobs_are_told_of(spawn, client, conn):
+    dying, other = spawn("dying"), spawn("other")
+    await dying.until("bridge.started")
+    await other.until("bridge.started")
+    await client.pause_queue("default", node="other")
+    job = await client.enqueue(Job("Tests.Hold"))
+    await dying.until("held", job=job.id)
+    dying.kill()
+    line = await other.until("bridge.log", logger="bridge.maintenance", level="warning")
+    assert json.dumps(line["message"]) == f'"jobs {job.id} of nodes that died (dying) were made available again"'
+
+
+async def test_many_jobs_of_many_dead_nodes_run_once_more_each(spawn, client, conn):
+    dying = [spawn(f"dying-{nth}") for nth in range(2)]
+    for node in dying:
+        await node.until("bridge.started")
+    jobs = await client.enqueue_many([Job("Tests.Hold") for _ in range(20)])
+    await until(lambda: all_executing(conn, len(jobs)), 30)
+    for node in dying:
+        node.kill()
+    living = [spawn(f"living-{nth}") for nth in range(2)]
+    await asyncio.gather(*(node.until("bridge.started") for node in living))
+    await until(lambda: twice(conn), 40)
+
+
+async def twice(conn):
+    return await conn.fetchval("select bool_and(attempt = 2 and state = 'executing') from oban_jobs")

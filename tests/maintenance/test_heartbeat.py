@@ -1,0 +1,263 @@
+"""Producers that are alive say so, whatever their workers do; those that stop are taken off the list."""
+
+import asyncio
+import logging
+import threading
+import time
+from contextlib import asynccontextmanager
+
+import asyncpg
+import pytest
+from cluster.rig import poor_role
+from proxy import wire_to
+from queues.rig import until
+
+from bridge.engine import connect
+from bridge.maintenance import Heartbeat
+
+from .rig import a_uuid, engine_on
+
+
+@pytest.fixture
+async def engine(installed):
+    async with engine_on(installed) as found:
+        yield found
+
+
+@asynccontextmanager
+async def beating(engine, *, started=True, **options):
+    heart = Heartbeat(engine, instance="Oban", node="py@a", **options)
+    if started:
+        heart.start()
+    try:
+        yield heart
+    finally:
+        await heart.stop()
+
+
+async def listed(conn):
+    """The rows of producers by uuid."""
+    return {row["uuid"]: dict(row) for row in await conn.fetch("select * from bridge_producers")}
+
+
+async def silence(conn):
+    """For how many seconds the producer that has been silent longest has been so."""
+    statement = (
+        "select extract(epoch from max(timezone('UTC', clock_timestamp()) - beat_at))::float8 from bridge_producers"
+    )
+    return await conn.fetchval(statement)
+
+
+def threads():
+    return [thread for thread in threading.enumerate() if thread.name == "bridge-heartbeat"]
+
+
+async def test_a_producer_is_listed_before_it_may_claim_jobs(engine, conn):
+    async with beating(engine, started=False, rescue_after=40) as heart:
+        uuid = a_uuid()
+        await heart.ensure(uuid, "badges")
+        row = (await listed(conn))[uuid]
+        assert (row["name"], row["node"], row["queue"], row["rescue_after"]) == ("Oban", "py@a", "badges", 40)
+        assert row["started_at"] <= row["beat_at"]
+        assert await silence(conn) < 5
+
+
+async def test_only_a_beat_that_is_long_ago_is_followed_by_another_before_a_claim(engine, conn):
+    async with beating(engine, started=False, rescue_after=60) as heart:
+        uuid = a_uuid()
+        await heart.ensure(uuid, "badges")
+        first = (await listed(conn))[uuid]["beat_at"]
+        await heart.ensure(uuid, "badges")
+        assert (await listed(conn))[uuid]["beat_at"] == first
+        heart._beaten = {uuid: heart._beaten[uuid] - 31}
+        await heart.ensure(uuid, "badges")
+        assert (await listed(conn))[uuid]["beat_at"] > first
+
+
+async def test_all_producers_beat_together_four_times_in_their_time(engine, conn):
+    async with beating(engine, rescue_after=1.0) as heart:
+        uuids = [a_uuid() for _ in range(5)]
+        await asyncio.gather(*(heart.ensure(uuid, f"q{nth}") for nth, uuid in enumerate(uuids)))
+        before = await listed(conn)
+        begun = time.monotonic()
+        for _ in range(2):
+            await heart.wait_for_round()
+        after = await listed(conn)
+        assert after.keys() == before.keys() == set(uuids)
+        assert len({row["beat_at"] for row in after.values()}) <= 5
+        assert all(after[uuid]["beat_at"] > before[uuid]["beat_at"] for uuid in uuids)
+        assert all(after[uuid]["started_at"] == before[uuid]["started_at"] for uuid in uuids)
+        assert time.monotonic() - begun < 2  # four rounds of a quarter of a second
+
+
+async def test_a_producer_whose_row_was_deleted_is_listed_anew(engine, conn):
+    async with beating(engine, rescue_after=1.0) as heart:
+        uuid = a_uuid()
+        await heart.ensure(uuid, "q")
+        await conn.execute("delete from bridge_producers")
+        await heart.wait_for_round()
+        assert list(await listed(conn)) == [uuid]
+
+
+async def test_a_producer_that_stopped_is_taken_off_the_list(engine, conn):
+    async with beating(engine) as heart:
+        stays, goes = a_uuid(), a_uuid()
+        await heart.ensure(stays, "a")
+        await heart.ensure(goes, "b")
+        await heart.forget(goes, 5)
+        assert list(await listed(conn)) == [stays]
+        await heart.run_once()
+        assert list(await listed(conn)) == [stays]
+
+
+async def test_one_that_left_a_job_behind_beats_on_until_that_has_ended(engine, conn):
+    async with beating(engine, started=False) as heart:
+        uuid = a_uuid()
+        await heart.ensure(uuid, "a")
+        job = await conn.fetchval(
+            "insert into oban_jobs (worker, state, attempted_by) values ('W', 'executing', $1) returning id",
+            ["n", uuid],
+        )
+        await heart.forget(uuid, 5)
+        before = (await listed(conn))[uuid]["beat_at"]
+        await heart.run_once()
+        assert (await listed(conn))[uuid]["beat_at"] > before
+        await conn.execute("update oban_jobs set state = 'cancelled' where id = $1", job)
+        await heart.run_once()
+        assert await listed(conn) == {}
+
+
+async def test_forgetting_ends_in_time_though_the_database_says_nothing(installed, caplog):
+    async with wire_to(installed) as wire, engine_on(wire.dsn) as engine, beating(engine, started=False) as heart:
+        uuid = a_uuid()
+        await heart.ensure(uuid, "a")
+        wire.freeze()
+        begun = time.monotonic()
+        await heart.forget(uuid, 0.2)
+        assert time.monotonic() - begun < 5
+        assert "taken for dead" in caplog.text
+        engine._connections.pool.terminate()
+
+
+# A loop that is blocked, and a pool that is empty
+
+
+async def test_a_thread_beats_while_a_worker_blocks_the_event_loop(engine, installed, conn, caplog):
+    async with beating(engine, rescue_after=1.0, connect=lambda: connect(installed)) as heart:
+        await heart.ensure(a_uuid(), "a")
+        observed = []
+
+        def block():
+            """Look from another thread and loop, as another node would."""
+
+            async def look():
+                other = await asyncpg.connect(installed)
+                end = time.monotonic() + 3
+                while time.monotonic() < end:
+                    observed.append(await silence(other))
+                    await asyncio.sleep(0.05)
+                await other.close()
+
+            thread = threading.Thread(target=lambda: asyncio.run(look()))
+            thread.start()
+            thread.join()  # nothing else runs on this loop meanwhile
+
+        block()
+        assert heart.relieved >= 2
+        assert len(observed) > 10
+        assert max(observed) < 1.0
+        assert "the event loop is blocked" in caplog.text
+
+
+async def test_a_thread_beats_while_the_pool_has_no_connection_free(installed, conn):
+    async with engine_on(installed) as engine:
+        pool = engine._connections.pool
+        async with beating(engine, rescue_after=1.0, connect=lambda: connect(installed)) as heart:
+            await heart.ensure(a_uuid(), "a")
+            held = [await pool.acquire() for _ in range(4)]
+            await until(lambda: asyncio.sleep(0, heart.relieved >= 2))
+            assert await silence(conn) < 1.0
+            for each in held:
+                await pool.release(each)
+
+
+async def test_the_thread_opens_no_connection_while_all_is_well(engine, installed):
+    opened = []
+
+    async def counted():
+        opened.append(1)
+        return await connect(installed)
+
+    async with beating(engine, rescue_after=1.0, connect=counted) as heart:
+        await heart.ensure(a_uuid(), "a")
+        for _ in range(3):
+            await heart.wait_for_round()
+        assert opened == []
+
+
+async def test_the_thread_ends_with_the_service(engine, installed):
+    async with beating(engine, rescue_after=0.4, connect=lambda: connect(installed)):
+        assert len(threads()) == 1
+    await until(lambda: asyncio.sleep(0, not threads()))
+
+
+# Outages, and roles that may not
+
+
+async def test_an_outage_is_followed_by_a_beat_soon(installed, conn):
+    async with (
+        wire_to(installed) as wire,
+        engine_on(wire.dsn) as engine,
+        beating(engine, rescue_after=8.0) as heart,
+    ):
+        await heart.ensure(a_uuid(), "a")
+        await wire.cut()
+        await until(lambda: asyncio.sleep(0, heart._failures >= 2))
+        await wire.open()
+        begun = time.monotonic()
+        await heart.wait_for_round()
+        # Two rounds, of which the first comes within a quarter of the interval of two seconds.
+        assert time.monotonic() - begun < 4
+        assert await silence(conn) < 4
+
+
+async def test_nothing_is_claimed_while_a_beat_cant_be_written(installed):
+    async with wire_to(installed) as wire, engine_on(wire.dsn) as engine, beating(engine, started=False) as heart:
+        await wire.cut()
+        with pytest.raises((OSError, asyncpg.PostgresError, asyncpg.InterfaceError)):
+            await heart.ensure(a_uuid(), "a")
+
+
+async def test_a_role_that_may_not_make_the_list_runs_jobs_all_the_same_and_is_told_once(installed, conn, caplog):
+    async with poor_role(conn, installed) as dsn, engine_on(dsn) as engine, beating(engine, started=False) as heart:
+        for _ in range(3):
+            await heart.ensure(a_uuid(), "a")
+            await heart.run_once()
+        await heart.forget(a_uuid(), 5)
+    [record] = [record for record in caplog.records if record.levelno >= logging.WARNING]
+    assert "bridge install" in record.getMessage()
+    assert await conn.fetchval("select to_regclass('bridge_producers')") is None
+
+
+async def test_a_list_that_is_made_later_is_found(installed, conn, monkeypatch):
+    monkeypatch.setattr("bridge.maintenance.heartbeat.RETRY", 0.0)
+    async with poor_role(conn, installed) as dsn, engine_on(dsn) as engine, beating(engine, started=False) as heart:
+        uuid = a_uuid()
+        await heart.ensure(uuid, "a")
+        role = dsn.rpartition("role=")[2]
+        async with engine_on(installed) as owner:
+            await owner.prepare_producers()
+        await conn.execute(f"grant all on bridge_producers to {role}")
+        await heart.run_once()
+        assert list(await listed(conn)) == [uuid]
+
+
+async def test_a_list_that_is_dropped_is_made_again(engine, conn, monkeypatch):
+    monkeypatch.setattr("bridge.maintenance.heartbeat.RETRY", 0.0)
+    async with beating(engine, started=False) as heart:
+        uuid = a_uuid()
+        await heart.ensure(uuid, "a")
+        await conn.execute("drop table bridge_producers")
+        await heart.run_once()
+        await heart.run_once()
+        assert list(await listed(conn)) == [uuid]
