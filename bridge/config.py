@@ -253,6 +253,8 @@ def _names(name: str, value: Any) -> list[str]:
 
 
 def _named(name: str, value: Any) -> dict[str, Any]:
+    if isinstance(value, str):
+        value = _from_json(value)
     if not isinstance(value, Mapping):
         raise InvalidSetting(name, value, f"a table of names, under [{name}] in the file")
     return dict(value)

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Final
 
 from bridge.contracts.emit import elixir, python
+from bridge.contracts.emit.header import HEADER
 from bridge.contracts.model import Model
 from bridge.contracts.source import load, load_text
 from bridge.errors import BridgeError, InvalidContract
 
 _SHOWN: Final = 24
-_MARK: Final = python.HEADER.encode()
+_MARK: Final = HEADER.encode()
 
 
 @dataclass

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bridge.contracts.build import Plan, plan
-from bridge.contracts.emit.python import HEADER
+from bridge.contracts.emit.header import HEADER
 
 ROOT = Path(__file__).parents[2]
 CONTRACT: dict[str, Any] = {

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bridge.contracts.emit.docs import pages
-from bridge.contracts.emit.html import escape, join, tag
+from bridge.contracts.emit.docs.html import escape, join, tag
 from bridge.contracts.source import load, load_text
 
 ATTACK = '</code></style><script>alert(1)</script><img src=x onerror="alert(1)">'

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
-from bridge.contracts.emit import elixir, elixir_names, elixir_text
-from bridge.contracts.emit.elixir_layout import Pair, items, mapping, render
+from bridge.contracts.emit import elixir
+from bridge.contracts.emit.elixir import names as elixir_names
+from bridge.contracts.emit.elixir import text as elixir_text
+from bridge.contracts.emit.elixir.layout import Pair, items, mapping, render
 from bridge.contracts.source import load
 from bridge.errors import InvalidContract
 from contracts.elixir.models import model_of

@@ -13,9 +13,8 @@ from typing import Any
 
 import pytest
 
-from bridge.contracts.emit import literals
-from bridge.contracts.emit.names import field_names, member_names
-from bridge.contracts.emit.python import emit, emit_package
+from bridge.contracts.emit.python import emit, emit_package, literals
+from bridge.contracts.emit.python.names import field_names, member_names
 from bridge.contracts.source import load, load_text
 from bridge.errors import InvalidContract
 

@@ -303,7 +303,7 @@ async def test_a_poison_row_does_not_go_in_again(engine, conn, column, poison):
 async def test_a_job_that_was_run_is_no_new_job(engine, conn):
     read = await engine.get(await put(conn, "available", attempt=1))
 
-    with pytest.raises(InvalidJob, match=r"job: expected a new job, got Job.*; insert job\.again\(\), a new one like it"):
+    with pytest.raises(InvalidJob, match=r"expected a new job, got Job.*; insert job\.again\(\), a new one like it"):
         await engine.insert(read)
 
     assert await count(conn) == 1

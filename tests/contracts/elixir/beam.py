@@ -13,9 +13,9 @@ from typing import Any, Self
 
 from bridge.codecs import etf
 from bridge.contracts.emit import elixir
-from bridge.contracts.emit.elixir_layout import flat
-from bridge.contracts.emit.elixir_schema import lowered
-from bridge.contracts.emit.elixir_types import Module
+from bridge.contracts.emit.elixir.layout import flat
+from bridge.contracts.emit.elixir.schema import lowered
+from bridge.contracts.emit.elixir.types import Module
 from bridge.contracts.model import Model, Schema
 from bridge.contracts.shapes import shape_of
 

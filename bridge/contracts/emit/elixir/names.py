@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from bridge.contracts import names
-from bridge.contracts.emit import elixir_text
+from bridge.contracts.emit.elixir import text as elixir_text
 
 _HUMPS: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _LONGEST: Final = 60

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any, Final
 
 from bridge.contracts import objects
-from bridge.contracts.emit import elixir_text
-from bridge.contracts.emit.elixir_layout import Doc, Pair, items, mapping
+from bridge.contracts.emit.elixir import text as elixir_text
+from bridge.contracts.emit.elixir.layout import Doc, Pair, items, mapping
 from bridge.contracts.model import Schema
 from bridge.contracts.patterns import translate
 

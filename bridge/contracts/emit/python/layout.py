@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bridge.contracts.emit import literals
+from bridge.contracts.emit.python import literals
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from bridge.contracts.emit import elixir_text
-from bridge.contracts.emit.elixir_layout import Choice, Doc, Group, Pair, Tuple, annotation, flat, items, render
-from bridge.contracts.emit.elixir_schema import literal, lowered
-from bridge.contracts.emit.elixir_types import Module
+from bridge.contracts.emit.elixir import text as elixir_text
+from bridge.contracts.emit.elixir.layout import Choice, Doc, Group, Pair, Tuple, annotation, flat, items, render
+from bridge.contracts.emit.elixir.schema import literal, lowered
+from bridge.contracts.emit.elixir.types import Module
 from bridge.contracts.model import JobOptions, Model, Schema
 from bridge.contracts.shapes import Shape, StructRef, shape_of
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bridge.contracts.emit.literals import WIDTH, compact
+from bridge.contracts.emit.python.literals import WIDTH, compact
 from bridge.contracts.model import Schema
 
 _ANNOTATIONS = frozenset({"title", "description", "examples"})

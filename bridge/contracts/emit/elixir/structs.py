@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from bridge.contracts.emit import elixir_names, elixir_text
-from bridge.contracts.emit.elixir_defaults import member, native
-from bridge.contracts.emit.elixir_layout import Choice, Doc, Group, Pair, Tuple, annotation, items, render
-from bridge.contracts.emit.elixir_schema import literal
-from bridge.contracts.emit.elixir_text import WIDTH
-from bridge.contracts.emit.elixir_types import Module, attribute_of, either, parts_of
+from bridge.contracts.emit.elixir import names as elixir_names
+from bridge.contracts.emit.elixir import text as elixir_text
+from bridge.contracts.emit.elixir.defaults import member, native
+from bridge.contracts.emit.elixir.layout import Choice, Doc, Group, Pair, Tuple, annotation, items, render
+from bridge.contracts.emit.elixir.schema import literal
+from bridge.contracts.emit.elixir.text import WIDTH
+from bridge.contracts.emit.elixir.types import Module, attribute_of, either, parts_of
 from bridge.contracts.shapes import NO_DEFAULT, Constant, EnumOf, Field, Nullable, Scalar, StructOf
 
 _INDENT: Final = 2

@@ -8,8 +8,9 @@ from importlib import resources
 from typing import Final
 
 from bridge.contracts import objects
-from bridge.contracts.emit import elixir_names, elixir_text
-from bridge.contracts.emit.elixir_job import (
+from bridge.contracts.emit.elixir import names as elixir_names
+from bridge.contracts.emit.elixir import text as elixir_text
+from bridge.contracts.emit.elixir.job import (
     function_lines,
     job_lines,
     lent_result,
@@ -18,10 +19,10 @@ from bridge.contracts.emit.elixir_job import (
     schema_lines,
     worker_lines,
 )
-from bridge.contracts.emit.elixir_layout import annotation
-from bridge.contracts.emit.elixir_struct import doc_lines, entries_of, enum_lines, struct_lines
-from bridge.contracts.emit.elixir_types import Module, parts_of
-from bridge.contracts.emit.python import HEADER
+from bridge.contracts.emit.elixir.layout import annotation
+from bridge.contracts.emit.elixir.structs import doc_lines, entries_of, enum_lines, struct_lines
+from bridge.contracts.emit.elixir.types import Module, parts_of
+from bridge.contracts.emit.header import HEADER
 from bridge.contracts.model import JobOptions, Model
 from bridge.contracts.shapes import EnumOf, Shape, StructOf, StructRef, shape_of, structs
 from bridge.errors import InvalidContract
@@ -52,7 +53,7 @@ def runtime(namespace: str) -> str:
     Raises:
         InvalidContract: As in `emit`.
     """
-    source = resources.files("bridge.contracts.emit").joinpath("runtime.ex").read_text("utf-8")
+    source = resources.files("bridge.contracts.emit.elixir").joinpath("runtime.ex").read_text("utf-8")
     header = elixir_text.comment(f"{HEADER}Bridge's support module for Elixir. Change nothing here.")
     return f"{header}\n{source.replace(_TEMPLATE, f'{_checked(namespace)}.Runtime')}"
 

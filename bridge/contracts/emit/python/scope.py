@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
-from bridge.contracts.emit import layout, literals
+from bridge.contracts.emit.python import layout, literals
 
 RUNTIME = "bridge.contracts.runtime"
 

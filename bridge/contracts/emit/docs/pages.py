@@ -8,8 +8,9 @@ from importlib.resources import files
 from typing import Final
 
 from bridge.contracts import objects, shapes
-from bridge.contracts.emit import docs_classes, docs_samples
-from bridge.contracts.emit.html import Html, join, tag
+from bridge.contracts.emit.docs import classes as docs_classes
+from bridge.contracts.emit.docs import samples as docs_samples
+from bridge.contracts.emit.docs.html import Html, join, tag
 from bridge.contracts.model import ErrorCode, JobOptions, Model, Schema
 
 GENERATOR: Final = "bridge contracts docs"
@@ -176,4 +177,4 @@ def _document(title: str, body: Html, *, home: bool = True) -> str:
 
 @cache
 def _style() -> str:
-    return files("bridge.contracts.emit").joinpath("docs.css").read_text(encoding="utf-8")
+    return files("bridge.contracts.emit.docs").joinpath("docs.css").read_text(encoding="utf-8")

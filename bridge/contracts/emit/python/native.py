@@ -11,11 +11,11 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from bridge.contracts.emit import literals
-from bridge.contracts.emit.graph import modules_of
-from bridge.contracts.emit.layout import Code, Group, Led, call, flat, listing, pair, subscript, table
-from bridge.contracts.emit.names import member_names
-from bridge.contracts.emit.scope import Scope
+from bridge.contracts.emit.python import literals
+from bridge.contracts.emit.python.graph import modules_of
+from bridge.contracts.emit.python.layout import Code, Group, Led, call, flat, listing, pair, subscript, table
+from bridge.contracts.emit.python.names import member_names
+from bridge.contracts.emit.python.scope import Scope
 from bridge.contracts.shapes import (
     Constant,
     EnumOf,

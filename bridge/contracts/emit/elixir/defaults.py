@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from bridge.contracts.emit import elixir_names, elixir_text
-from bridge.contracts.emit.elixir_layout import Doc, Pair, items, mapping
-from bridge.contracts.emit.elixir_schema import literal
+from bridge.contracts.emit.elixir import names as elixir_names
+from bridge.contracts.emit.elixir import text as elixir_text
+from bridge.contracts.emit.elixir.layout import Doc, Pair, items, mapping
+from bridge.contracts.emit.elixir.schema import literal
 from bridge.contracts.shapes import EnumOf, ListOf, MapOf, Nullable, Scalar, Shape, TupleOf
 
 

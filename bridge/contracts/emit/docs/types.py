@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from bridge.contracts import objects
-from bridge.contracts.emit.html import Html, join, tag
+from bridge.contracts.emit.docs.html import Html, join, tag
 from bridge.contracts.model import Schema
 from bridge.contracts.shapes import Constant, EnumOf, ListOf, MapOf, Nullable, Scalar, Shape, StructRef, TupleOf, Union
 

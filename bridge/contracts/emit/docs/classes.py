@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterator, Sequence
 
 from bridge.contracts import objects, shapes
-from bridge.contracts.emit.docs_types import anchor, rules_of, types_of
-from bridge.contracts.emit.html import Html, join, tag
+from bridge.contracts.emit.docs.html import Html, join, tag
+from bridge.contracts.emit.docs.types import anchor, rules_of, types_of
 from bridge.contracts.model import Model, Schema
 from bridge.contracts.shapes import NO_DEFAULT, EnumOf, Field, Nullable, StructOf, StructRef, Union
 

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, assert_never
 
-from bridge.contracts.emit import elixir_names, elixir_text
-from bridge.contracts.emit.elixir_layout import Choice, Doc, Pair, Tuple, flat, items, mapping
+from bridge.contracts.emit.elixir import names as elixir_names
+from bridge.contracts.emit.elixir import text as elixir_text
+from bridge.contracts.emit.elixir.layout import Choice, Doc, Pair, Tuple, flat, items, mapping
 from bridge.contracts.shapes import (
     Constant,
     EnumOf,

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from bridge.contracts import objects
 from bridge.contracts.data.sample import sampler
-from bridge.contracts.emit.docs_classes import mark
-from bridge.contracts.emit.html import Html, tag
+from bridge.contracts.emit.docs.classes import mark
+from bridge.contracts.emit.docs.html import Html, tag
 from bridge.contracts.model import Schema
 from bridge.contracts.runtime.check import compile_checks
 from bridge.errors import InvalidContract

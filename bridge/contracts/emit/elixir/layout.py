@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from bridge.contracts.emit.elixir_text import WIDTH
+from bridge.contracts.emit.elixir.text import WIDTH
 
 _STEP: Final = 2
 

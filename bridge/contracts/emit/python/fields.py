@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from bridge.contracts.emit import layout, literals
-from bridge.contracts.emit.layout import Code, Group, Led, call, flat
-from bridge.contracts.emit.native import Native
+from bridge.contracts.emit.python import layout, literals
+from bridge.contracts.emit.python.layout import Code, Group, Led, call, flat
+from bridge.contracts.emit.python.native import Native
 from bridge.contracts.shapes import NO_DEFAULT, Constant, Field, Shape
 from bridge.errors import InvalidContract
 
