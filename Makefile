@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 JOBS   ?= 20
 .DEFAULT_GOAL := help
 BUILD  := pyproject.toml hatch_build.py bridge/codecs/etf/_write.c
-.PHONY: help setup demo contracts test check fuzz conformance schemastore bench-codecs format clean
+.PHONY: help setup demo contracts test check fuzz conformance schemastore bench-codecs bench-contracts format clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -44,6 +44,9 @@ schemastore: $(VENV)/.dev ## hold contracts against real schemas, in STORE=../sc
 
 bench-codecs: $(VENV)/.bench ## Erlang terms beside erlpack and JSON, in MB/s
 	@$(BIN)/python bench/codecs.py
+
+bench-contracts: $(VENV)/.dev ## what a contract costs over reading the JSON, in µs
+	@$(BIN)/python bench/contracts.py
 
 format: $(VENV)/.dev ## let ruff format and mend what it can
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .

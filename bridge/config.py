@@ -253,11 +253,10 @@ def _names(name: str, value: Any) -> list[str]:
 
 
 def _named(name: str, value: Any) -> dict[str, Any]:
-    if isinstance(value, str):
-        value = _from_json(value)
-    if not isinstance(value, Mapping):
-        raise InvalidSetting(name, value, f"a table of names, under [{name}] in the file")
-    return dict(value)
+    found = _from_json(value)
+    if not isinstance(found, Mapping):
+        raise InvalidSetting(name, value, f"a table [{name}] in the file, or a JSON object")
+    return dict(found)
 
 
 def _age(name: str, value: Any) -> float | str:
@@ -265,16 +264,18 @@ def _age(name: str, value: Any) -> float | str:
 
 
 def _tables(name: str, value: Any) -> list[dict[str, Any]]:
-    if isinstance(value, str):
-        try:
-            value = json.loads(value)
-        except ValueError:
-            raise InvalidSetting(
-                name, value, f"tables under [[{name}]] in the file, or a JSON list of objects"
-            ) from None
-    if not isinstance(value, list) or not all(isinstance(each, Mapping) for each in value):
+    found = _from_json(value)
+    if not isinstance(found, list) or not all(isinstance(each, Mapping) for each in found):
         raise InvalidSetting(name, value, f"tables under [[{name}]] in the file, or a JSON list of objects")
-    return [dict(each) for each in value]
+    return [dict(each) for each in found]
+
+
+def _from_json(value: Any) -> Any:
+    """Return what a text holds that came from the environment; anything else, also a broken text, as it is."""
+    try:
+        return json.loads(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
 
 
 def _number(low: float, high: float) -> Callable[[str, Any], float]:

@@ -18,9 +18,11 @@ from bridge.errors import InvalidSetting
 
 NAMES = (
     "contracts.elixir, contracts.elixir_module, contracts.path, contracts.python, cron.enabled, cron.entries, "
-    "cron.timezone, dsn, imports, insert_trigger, leader.enabled, leader.interval, log_level, name, node, "
-    "notifier.dsn, pool.max_size, pool.min_size, pool.timeout, prefix, queues, shutdown_grace_period, "
-    "stager.interval, stager.mode"
+    "cron.timezone, dsn, imports, insert_trigger, leader.enabled, leader.interval, lifeline.enabled, "
+    "lifeline.interval, lifeline.rescue_after, log_level, name, node, notifier.dsn, pool.max_size, pool.min_size, "
+    "pool.timeout, prefix, pruner.interval, pruner.limit, pruner.max_age, pruner.max_len, pruner.mode, "
+    "pruner.queues, pruner.states, pruner.workers, queues, reindexer.enabled, reindexer.indexes, "
+    "reindexer.schedule, reindexer.timeout, reindexer.timezone, shutdown_grace_period, stager.interval, stager.mode"
 )
 
 
@@ -69,6 +71,22 @@ def test_the_defaults(load):
         "cron.timezone": "Etc/UTC",
         "cron.enabled": True,
         "cron.entries": [],
+        "lifeline.enabled": True,
+        "lifeline.interval": None,
+        "lifeline.rescue_after": 60.0,
+        "pruner.mode": "auto",
+        "pruner.interval": 30.0,
+        "pruner.limit": 10_000,
+        "pruner.max_age": 86_400.0,
+        "pruner.max_len": None,
+        "pruner.states": {},
+        "pruner.queues": {},
+        "pruner.workers": {},
+        "reindexer.enabled": False,
+        "reindexer.schedule": "@midnight",
+        "reindexer.timezone": "Etc/UTC",
+        "reindexer.indexes": None,
+        "reindexer.timeout": 3_600.0,
         "notifier.dsn": None,
         "contracts.path": "contracts",
         "contracts.python": None,
@@ -111,6 +129,22 @@ def test_every_setting_can_come_from_each_place(load):
         "cron.timezone": "Europe/Vienna",
         "cron.enabled": "no",
         "cron.entries": '[{"expression": "@daily"}]',
+        "lifeline.enabled": "no",
+        "lifeline.interval": "7",
+        "lifeline.rescue_after": "30",
+        "pruner.mode": "on",
+        "pruner.interval": "5",
+        "pruner.limit": "100",
+        "pruner.max_age": "infinity",
+        "pruner.max_len": "1000",
+        "pruner.states": '{"discarded": "infinity"}',
+        "pruner.queues": '{"badges": {"max_len": 5}}',
+        "pruner.workers": '{"My.Worker": 60}',
+        "reindexer.enabled": "yes",
+        "reindexer.schedule": "0 3 * * SUN",
+        "reindexer.timezone": "Europe/Vienna",
+        "reindexer.indexes": "oban_jobs_args_index, oban_jobs_pkey",
+        "reindexer.timeout": "60",
         "notifier.dsn": "postgres://h/d",
         "contracts.path": "shared/contracts",
         "contracts.python": "app/contracts",
@@ -131,6 +165,18 @@ def test_every_setting_can_come_from_each_place(load):
         "leader.enabled": False,
         "cron.enabled": False,
         "cron.entries": [{"expression": "@daily"}],
+        "lifeline.enabled": False,
+        "lifeline.interval": 7.0,
+        "lifeline.rescue_after": 30.0,
+        "pruner.interval": 5.0,
+        "pruner.limit": 100,
+        "pruner.max_len": 1000,
+        "pruner.states": {"discarded": "infinity"},
+        "pruner.queues": {"badges": {"max_len": 5}},
+        "pruner.workers": {"My.Worker": 60},
+        "reindexer.enabled": True,
+        "reindexer.indexes": ["oban_jobs_args_index", "oban_jobs_pkey"],
+        "reindexer.timeout": 60.0,
     }
     variables = {name: "BRIDGE_" + name.replace(".", "_").upper() for name in values}
 

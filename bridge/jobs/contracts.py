@@ -54,6 +54,10 @@ class JobContract(Protocol):
         """Return an object's JSON, or raise ContractError."""
         ...
 
+    def redact(self, args: Any) -> Any:
+        """Return a row's args without the values that must not be shown."""
+        ...
+
     def check_row(self, args: Any) -> None:
         """Raise ContractError for args that can't be read."""
         ...

@@ -186,6 +186,12 @@ class Job(Generic[Args]):
         contract = contracts.contract_of(args)
         return args if contract is None else contract.dump(args)
 
+    @property
+    def shown_args(self) -> Mapping[str, Any]:
+        """`raw_args` for logs: values that the worker's contract calls sensitive are `"<sensitive>"`."""
+        contract = contracts.find(self.worker)
+        return self.raw_args if contract is None else contract.redact(self.raw_args)
+
     def read_args(self, contract: contracts.JobContract) -> None:
         """Make `args` of a row the object of a contract, decoded once; `raw_args` stay what they were.
 
@@ -193,7 +199,9 @@ class Job(Generic[Args]):
             ContractError: The row breaks the contract.
             DecodeError: The row's JSON is damaged.
         """
-        if self._args is _UNREAD:
+        # Whoever looked at `args` before, such as a log handler, has had a plain dict decoded.
+        of_row = self._args is _UNREAD or self._args_text is not None
+        if of_row and contracts.contract_of(self._args) is None:
             raw = json.decode(self._args_text or "null")
             self._args, self._raw_args = contract.cast(raw), raw
 

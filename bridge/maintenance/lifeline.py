@@ -18,6 +18,9 @@ from bridge.maintenance.service import Service
 #: takes any job for an orphan (2.23).
 UNHEARD: Final = 3_600.0
 
+#: How many rounds pass until it is looked for such jobs again.
+TELL: Final = 20
+
 #: How many ids a message shows.
 _SHOWN: Final = 20
 
@@ -97,7 +100,8 @@ class Lifeline(Service):
             self._watch(clock.now)
             if self._is_leader():
                 await self.rescue(clock, self._since)
-                await self._tell_unheard(clock.now)
+                if self.rounds % TELL == 0:
+                    await self._tell_unheard(clock.now)
         except SchemaError as error:
             logger.debug("no producers are listed: %s", error)
         except BaseException:

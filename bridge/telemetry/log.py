@@ -86,7 +86,7 @@ def format_event(name: str, event: Any) -> dict[str, Any]:
 
 
 def _job_fields(job: Any) -> dict[str, Any]:
-    return {field: _readable(job, field) for field in _JOB_FIELDS}
+    return {field: _readable(job, "shown_args" if field == "args" else field) for field in _JOB_FIELDS}
 
 
 def _readable(job: Any, field: str) -> Any:

@@ -40,6 +40,7 @@ def main() -> int:
         parser.error(f"{options.store} isn't there; clone {__doc__.split()[-1]} and pass STORE=")
     store = Store(options.store)
     catalog = Catalog(store, only=options.only)
+    print("normalising, compiling and judging; this takes some minutes", file=sys.stderr)
     catalog.normalise()
     faults = list(_faults(catalog))
     tallies = judge(catalog)

@@ -37,6 +37,14 @@ class Block(Worker):
         say(event="held", job=job.id, attempt=job.attempt)
         time.sleep(job.args["seconds"])
 
+@worker(queue="default", name="Tests.BlockOnce")
+class BlockOnce(Worker):
+    async def process(self, job):
+        say(event="held", job=job.id, attempt=job.attempt)
+        if job.attempt > 1:
+            await asyncio.Event().wait()
+        time.sleep(0.5)
+
 @worker(queue="default", name="Tests.Run")
 class Run(Worker):
     async def process(self, job):

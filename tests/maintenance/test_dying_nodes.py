@@ -120,20 +120,20 @@ async def test_a_worker_that_blocks_its_event_loop_for_long_keeps_its_job(spawn,
 async def test_a_process_that_was_stopped_for_long_comes_back_and_overwrites_nothing(spawn, client, conn):
     stopped = spawn("stopped")
     await stopped.until("bridge.started")
-    job = await client.enqueue(Job("Tests.Block", args={"seconds": 0.5}))
+    job = await client.enqueue(Job("Tests.BlockOnce"))
     await stopped.until("held", job=job.id)
     os.kill(stopped.process.pid, signal.SIGSTOP)
     try:
         other = spawn("other")
-        await other.until("oban.job.stop", id=job.id)
-        done = await row_of(conn, job)
-        assert (done["state"], done["attempt"], done["attempted_by"][0]) == ("completed", 2, "other")
+        await other.until("held", job=job.id, attempt=2)
+        theirs = await row_of(conn, job)
+        assert (theirs["state"], theirs["attempted_by"][0]) == ("executing", "other")
     finally:
         os.kill(stopped.process.pid, signal.SIGCONT)
     await stopped.until(
         "bridge.log", message=f"job {job.id} was changed by somebody else while it ran; its outcome is dropped"
     )
-    assert await row_of(conn, job) == done
+    assert await row_of(conn, job) == theirs
     # It is alive and well, and is listed again.
     other.kill()
     after = await client.enqueue(Job("Tests.Run"))
@@ -175,25 +175,43 @@ async def beats(conn, node):
 
 
 async def test_an_outage_for_all_costs_no_node_its_jobs(spawn, client, conn, installed):
-    """Longer than anybody may be silent: whoever leads afterwards sees nothing but silence at first."""
-    async with wire_to(installed) as wire:
-        nodes = [spawn(name, dsn=wire.dsn) for name in ("one", "two")]
-        for node in nodes:
+    """Longer than anybody may be silent. The leader is back before the other, and sees nothing but silence at first."""
+    patience = {"LIFELINE_RESCUE_AFTER": 6, "LIFELINE_INTERVAL": 0.1}
+    async with wire_to(installed) as first, wire_to(installed) as second:
+        late, leader = spawn("late", dsn=first.dsn, **patience), spawn("leader", dsn=second.dsn, **patience)
+        for node in (late, leader):
             await node.until("bridge.started")
         jobs = await client.enqueue_many([Job("Tests.Hold") for _ in range(20)])
         await until(lambda: all_executing(conn, len(jobs)), 30)
         before = {job.id: await row_of(conn, job) for job in jobs}
-        await wire.cut()
-        await until(lambda: silent(conn, RESCUE_AFTER * 2), 30)
-        await wire.open()
-        await until(lambda: beats(conn, "one"), 30)
-        await until(lambda: beats(conn, "two"), 30)
-        # The next death is seen, which takes longer than a false rescue would have.
-        nodes[0].kill()
-        await until(lambda: rescued_from_one(conn), 30)
+        await asyncio.gather(first.cut(), second.cut())
+        await until(lambda: silent(conn, 7), 30)
+        await second.open()
+        await until(lambda: leads(conn, "leader"), 30)
+        since = await last_beat(conn, "leader")
+        await until(lambda: beaten_since(conn, "leader", since), 30)  # a dozen rounds of its lifeline
+        assert {job.id: await row_of(conn, job) for job in jobs} == before
+        await first.open()
+        await until(lambda: beats(conn, "late"), 30)
+        # The next death is seen, and by then a false one would have been.
+        late.kill()
+        await until(lambda: rescued_from(conn, "late"), 30)
         after = {job.id: await row_of(conn, job) for job in jobs}
         moved = {job for job in before if before[job] != after[job]}
-        assert moved == {job for job, row in before.items() if row["attempted_by"][0] == "one"}
+        assert moved == {job for job, row in before.items() if row["attempted_by"][0] == "late"}
+
+
+async def leads(conn, node):
+    statement = "select exists (select from oban_peers where node = $1 and expires_at > timezone('UTC', now()))"
+    return await conn.fetchval(statement, node)
+
+
+async def last_beat(conn, node):
+    return await conn.fetchval("select max(beat_at) from bridge_producers where node = $1", node)
+
+
+async def beaten_since(conn, node, moment):
+    return await last_beat(conn, node) > moment
 
 
 async def all_executing(conn, count):
@@ -207,8 +225,9 @@ async def silent(conn, seconds):
     return await conn.fetchval(statement, float(seconds))
 
 
-async def rescued_from_one(conn):
-    return await conn.fetchval("select bool_and((state = 'available') = (attempted_by[1] = 'one')) from oban_jobs")
+async def rescued_from(conn, node):
+    """Whether all jobs of that node are available again, and those of others are not."""
+    return await conn.fetchval("select bool_and((state = 'available') = (attempted_by[1] = $1)) from oban_jobs", node)
 
 
 async def test_a_node_that_stops_in_order_leaves_no_producer_behind(spawn, client, conn):

@@ -4,8 +4,10 @@ import asyncio
 import logging
 from datetime import datetime, timedelta
 
+import asyncpg
 import pytest
 from engine.rig import NODE, changes, put, row
+from proxy import wire_to
 from queues.rig import insert_row, row_of, until
 
 from bridge.errors import InvalidSetting
@@ -220,6 +222,22 @@ async def test_a_round_that_fails_begins_the_watch_anew(engine, lifeline, conn):
     engine._connections.pool = pool
     await service.run_once()
     assert service._since > first
+
+
+async def test_after_an_outage_the_silent_have_their_time_again(conn, installed):
+    async with wire_to(installed) as wire, engine_on(wire.dsn) as engine:
+        await engine.prepare_producers()
+        service = Lifeline(engine, lambda: True)
+        await service.run_once()
+        service._since -= timedelta(seconds=3600)
+        await wire.cut()
+        with pytest.raises(asyncpg.ConnectionDoesNotExistError):
+            await service.run_once()
+        await wire.open()
+        alive = await producer(conn, silent=61)  # it was away as well, and beats in a moment
+        job = await insert_row(conn, state="executing", attempt=1, attempted_by=["n", alive])
+        await service.run_once()
+        assert (await row_of(conn, job))["state"] == "executing"
 
 
 # What is only told

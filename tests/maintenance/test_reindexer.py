@@ -101,6 +101,17 @@ async def test_what_a_broken_off_rebuild_left_behind_is_dropped(reindexer, conn,
         assert len(await indexes(conn)) == 6
 
 
+async def test_what_is_no_broken_off_rebuild_is_left_alone(reindexer, conn):
+    await conn.execute("insert into oban_jobs (worker) values ('W'), ('W')")
+    with pytest.raises(asyncpg.UniqueViolationError):  # it leaves an invalid index, which is for its maker to mend
+        await conn.execute("create unique index concurrently oban_jobs_theirs on oban_jobs (worker)")
+    await conn.execute("create index oban_jobs_odd_ccnew on oban_jobs (queue)")
+    before = await indexes(conn)
+    assert before["oban_jobs_theirs"][1] is False
+    assert (await reindexer().reindex()).dropped == ()
+    assert (await indexes(conn)).keys() == before.keys()
+
+
 async def test_an_index_that_somebody_is_building_is_left_alone(reindexer, conn, installed):
     """Oban drops it the moment it is done; a rebuild beside it can end in a deadlock."""
     holder, builder = await asyncpg.connect(installed), await asyncpg.connect(installed)

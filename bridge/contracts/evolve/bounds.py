@@ -49,12 +49,17 @@ def _lower(view: View, keyword: str) -> float:
     return max((part[keyword] for part in view.parts if keyword in part), default=-math.inf)
 
 
+def _is_bound(limit: float) -> bool:
+    """Tell a limit from the infinity that stands for none; `math.isfinite` fails for integers that have no float."""
+    return limit not in (math.inf, -math.inf)
+
+
 def _at_least(view: View, types: Types) -> tuple[float, bool]:
     """Return the lowest number, and whether it is itself left out."""
     low, beyond = _lower(view, "minimum"), _lower(view, "exclusiveMinimum")
     if "fraction" not in types:  # whole numbers start at the next one
-        low = math.ceil(low) if math.isfinite(low) else low
-        beyond = math.floor(beyond) + 1 if math.isfinite(beyond) else beyond
+        low = math.ceil(low) if _is_bound(low) else low
+        beyond = math.floor(beyond) + 1 if _is_bound(beyond) else beyond
         return max(low, beyond), False
     return (beyond, True) if beyond >= low else (low, False)
 
@@ -62,8 +67,8 @@ def _at_least(view: View, types: Types) -> tuple[float, bool]:
 def _at_most(view: View, types: Types) -> tuple[float, bool]:
     high, beyond = _upper(view, "maximum"), _upper(view, "exclusiveMaximum")
     if "fraction" not in types:
-        high = math.floor(high) if math.isfinite(high) else high
-        beyond = math.ceil(beyond) - 1 if math.isfinite(beyond) else beyond
+        high = math.floor(high) if _is_bound(high) else high
+        beyond = math.ceil(beyond) - 1 if _is_bound(beyond) else beyond
         return min(high, beyond), False
     return (beyond, True) if beyond <= high else (high, False)
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar, Unpack
 
 import msgspec
 
 from bridge.codecs import json
-from bridge.contracts.runtime.terms import Terms
+from bridge.contracts.runtime.terms import SENSITIVE, Terms
 from bridge.jobs import Job, instances
 from bridge.jobs.insert import InsertOptions
 from bridge.jobs.instances import Enqueuer
@@ -19,11 +19,20 @@ R = TypeVar("R")
 class ContractStruct(msgspec.Struct, frozen=True, kw_only=True):
     """An object inside of a contract's args or result."""
 
+    __sensitive__: ClassVar[tuple[str, ...]] = ()
+
+    def __repr__(self) -> str:
+        return _shown(self, super().__repr__)
+
 
 class Contract(msgspec.Struct, Generic[R], frozen=True, kw_only=True):
     """The args of one kind of job; `R` is what its worker returns, None where the contract doesn't say."""
 
     __contract__: ClassVar[Terms]
+    __sensitive__: ClassVar[tuple[str, ...]] = ()
+
+    def __repr__(self) -> str:
+        return _shown(self, super().__repr__)
 
     if TYPE_CHECKING:
 
@@ -83,3 +92,13 @@ class Contract(msgspec.Struct, Generic[R], frozen=True, kw_only=True):
         """
         instance = instances.find("Oban") if oban is None else oban
         return await instance.enqueue(self.new(**options), conn=conn)
+
+
+def _shown(value: ContractStruct | Contract[Any], plain: Callable[[], str]) -> str:
+    """Return the `repr` of an object without the values of its sensitive fields."""
+    hidden = type(value).__sensitive__
+    if not hidden:
+        return plain()
+    fields = value.__struct_fields__
+    shown = (f"{name}={SENSITIVE if name in hidden else repr(getattr(value, name))}" for name in fields)
+    return f"{type(value).__name__}({', '.join(shown)})"

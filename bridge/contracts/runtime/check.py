@@ -49,7 +49,7 @@ def compile_checks(root: Schema, *, mode: Mode = "strict") -> Checker:
 
 def scope_of(root: Schema, mode: Mode) -> Scope:
     """Return the scope in which `root` and schemas inside it are compiled; undeclared fields are another matter."""
-    return Scope(root, _compile, open=mode == "read", sensitive=frozenset(_sensitive_names(root)))
+    return Scope(root, _compile, open=mode == "read", sensitive=frozenset(sensitive_names(root)))
 
 
 def _compile(schema: Schema, scope: Scope) -> Check:
@@ -84,17 +84,18 @@ def _refuse(scope: Scope) -> Check:
     return check
 
 
-def _sensitive_names(schema: Any) -> Iterator[str]:
+def sensitive_names(schema: Any) -> Iterator[str]:
+    """Yield the name of each property with `x-sensitive`, wherever it stands."""
     if isinstance(schema, list):
         for item in schema:
-            yield from _sensitive_names(item)
+            yield from sensitive_names(item)
     elif isinstance(schema, dict):
         properties = schema.get("properties")
         for name, inner in properties.items() if isinstance(properties, dict) else ():
             if isinstance(inner, dict) and inner.get("x-sensitive"):
                 yield name
         for inner in schema.values():
-            yield from _sensitive_names(inner)
+            yield from sensitive_names(inner)
 
 
 _KEYWORDS: Final[dict[str, Callable[[dict[str, Any], Scope], Check | None]]] = {

@@ -10,12 +10,14 @@ from typing import Any
 from bridge.codecs import json
 from bridge.contracts.model import JobOptions, Language, Schema
 from bridge.contracts.runtime.build import Builder
-from bridge.contracts.runtime.check import TOO_DEEP, Checker, compile_checks
+from bridge.contracts.runtime.check import TOO_DEEP, Checker, compile_checks, sensitive_names
 from bridge.contracts.runtime.classes import Classes
 from bridge.contracts.runtime.fast import Reader, compile_reader
 from bridge.errors import ContractError, InvalidJob, Violation
 from bridge.jobs import Cancel, Discard, Job, Record, Snooze, checks, contracts
 from bridge.jobs.job import OPTIONS
+
+SENSITIVE = "<sensitive>"
 
 logger = logging.getLogger("bridge.contracts")
 
@@ -132,6 +134,14 @@ class Terms:
         self.check_new(found)
         return found
 
+    def redact(self, args: Any) -> Any:
+        """Return args as a row holds them, with `"<sensitive>"` for fields that any part of the contract calls so."""
+        return redacted(args, self._sensitive) if self._sensitive else args
+
+    @cached_property
+    def _sensitive(self) -> frozenset[str]:
+        return frozenset(sensitive_names(self.schema))
+
     def check_row(self, args: Any) -> None:
         """Raise ContractError for args that can't be read."""
         _refuse(self.tag, self._read(args))
@@ -246,6 +256,13 @@ class Terms:
     @property
     def _result_schema(self) -> Schema:
         return True if self.result is None else self.result
+
+
+def redacted(value: Any, names: frozenset[str]) -> Any:
+    """Return a JSON value with `"<sensitive>"` in place of what these names hold, however deep."""
+    if isinstance(value, Mapping):
+        return {name: SENSITIVE if name in names else redacted(inner, names) for name, inner in value.items()}
+    return [redacted(inner, names) for inner in value] if isinstance(value, list) else value
 
 
 def _refuse(name: str, violations: list[Violation]) -> None:

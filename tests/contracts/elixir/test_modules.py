@@ -171,6 +171,18 @@ def test_unknown_fields_are_let_pass_on_reading(loaded: Elixir) -> None:
     assert closed == ("error", {("/zzz", "additionalProperties")})
 
 
+def test_enums_may_be_called_as_module_attributes_are(running: Elixir) -> None:
+    names = ("Type", "Spec", "Doc", "Behavior", "Behaviour", "Schema", "Result", "Fields", "Job", "Impl", "Vsn")
+    enums = {name: {"title": name, "enum": [f"{name}_one", "two"]} for name in names}
+    model = model_of({"type": "object", "properties": enums}, "enums_of_odd_names")
+    running.load([model])
+    value = {name: f"{name}_one" for name in names}
+    [[answer]] = running.cast([("EnumsOfOddNames", [value])])
+    assert answer[0] == "ok"
+    assert answer[2] == value
+    assert f":{names[0]}_one" in answer[1]
+
+
 def test_sensitive_fields_are_not_inspected(running: Elixir) -> None:
     schema = {
         "type": "object",

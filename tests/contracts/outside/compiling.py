@@ -30,11 +30,19 @@ def compile_elixir(catalog: Catalog) -> Iterator[str]:
     models = catalog.models(formats=False)
     with Elixir() as running:
         for batch in _batches(models):
-            try:
-                running.load(batch, models)
-                catalog.compiled["elixir"] += len(batch)
-            except Exception as error:
-                yield f"{', '.join(model.module for model in batch)}: Elixir: {error!r}"
+            found = _errors(running, batch, models)
+            if found and len(batch) > 1:
+                found = [line for model in batch for line in _errors(running, [model], models)]
+            catalog.compiled["elixir"] += len(batch) - len(found)
+            yield from found
+
+
+def _errors(running: Elixir, batch: list[Model], models: dict[str, Model]) -> list[str]:
+    try:
+        running.load(batch, models)
+    except Exception as error:
+        return [f"{', '.join(model.module for model in batch)}: Elixir: {error!r}"]
+    return []
 
 
 def _batches(models: dict[str, Model]) -> Iterator[list[Model]]:

@@ -28,6 +28,14 @@ _OWN_MODULES: Final = frozenset(
     {"Access", "DateTime", "Date", "Elixir", "Enum", "Kernel", "Keyword", "List", "Map", "Oban", "Runtime", "String"}
 )
 
+# Module attributes with a meaning to Elixir, and those of generated modules themselves.
+_ATTRIBUTES: Final = frozenset({
+    "after_compile", "after_verify", "before_compile", "behavior", "behaviour", "callback", "compile", "debug_info",
+    "deprecated", "derive", "dialyzer", "doc", "enforce_keys", "external_resource", "fields", "file", "impl", "job",
+    "macrocallback", "moduledoc", "nifs", "on_definition", "on_load", "opaque", "optional_callbacks", "result",
+    "schema", "served", "since", "spec", "type", "typedoc", "typep", "vsn",
+})  # fmt: skip
+
 _BUILT_IN_TYPES: Final = frozenset({
     "any", "arity", "as_boolean", "atom", "binary", "bitstring", "boolean", "byte", "char", "charlist", "dynamic",
     "float", "fun", "function", "identifier", "integer", "iodata", "iolist", "keyword", "list", "map",
@@ -86,6 +94,12 @@ def type_of(name: str) -> str:
     """Return the type of an enum: `AttendeeType` is `attendee_type`."""
     plain = _short(_HUMPS.sub("_", name).lower().strip("_") or "enum")
     return f"{plain}_enum" if plain in _BUILT_IN_TYPES or not plain[0].isalpha() else plain
+
+
+def attribute_of(name: str) -> str:
+    """Return the module attribute of an enum, without its sign: its type's name, or that and `_` where it is taken."""
+    found = type_of(name)
+    return f"{found}_" if found in _ATTRIBUTES else found
 
 
 def is_member(value: str) -> bool:

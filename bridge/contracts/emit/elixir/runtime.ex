@@ -554,8 +554,13 @@ defmodule Bridge.Contracts.Runtime.Check do
   end
 
   # The place of the branch that the value's tag names, where the branches have a tag
-  defp branch(%{"x-tag" => %{"name" => tag, "values" => values}}, value) when is_map(value),
-    do: Enum.find_index(values, &(&1 == value[tag]))
+  defp branch(%{"x-tag" => %{"name" => tag, "values" => values}}, value) when is_map(value) do
+    case value do
+      # A branch without a tag, that of null, has none in `values`.
+      %{^tag => kind} when is_binary(kind) -> Enum.find_index(values, &(&1 == kind))
+      _no_tag -> nil
+    end
+  end
 
   defp branch(_schema, _value), do: nil
 

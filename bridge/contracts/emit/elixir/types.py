@@ -113,7 +113,7 @@ class Module:
 
 def attribute_of(enum: str) -> str:
     """Return the attribute that holds an enum's members."""
-    return f"@{elixir_names.type_of(enum)}"
+    return f"@{elixir_names.attribute_of(enum)}"
 
 
 def either(doc: Doc, other: str) -> Doc:

@@ -123,7 +123,8 @@ class _Module:
     def _struct(self, struct: StructOf, base: str) -> list[str]:
         head = layout.lines(Group("(", (base, "frozen=True", "kw_only=True"), ")"), 0, f"class {struct.name}", ":")
         names = self._attributes(struct)
-        fields = [line for field in struct.fields for line in self._fields.lines(field, names[field.name])]
+        fields = _hidden([names[field.name] for field in struct.fields if field.sensitive])
+        fields += [line for field in struct.fields for line in self._fields.lines(field, names[field.name])]
         return [*self._deprecation(struct), *head, *_documented(struct.description.strip() or self._part, fields)]
 
     def _deprecation(self, struct: StructOf) -> list[str]:
@@ -140,6 +141,15 @@ class _Module:
 
     def _attributes(self, struct: StructOf) -> Mapping[str, str]:
         return field_names([field.name for field in struct.fields], _TAKEN | self._classes)
+
+
+def _hidden(names: list[str]) -> list[str]:
+    """What keeps fields out of the class's `repr`."""
+    if not names:
+        return []
+    texts = tuple(literals.text(name) for name in names)
+    value = Group("(", texts, ")") if len(texts) > 1 else f"({texts[0]},)"
+    return [*layout.lines(value, 4, "__sensitive__ = "), ""]
 
 
 def _root_of(model: Model) -> StructOf | None:
