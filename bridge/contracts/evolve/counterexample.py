@@ -39,7 +39,9 @@ def find_counterexample(
         if not writer.violations(row) and (found := _relevant(reader.violations(row), path, gap)):
             kept = _essence(found)
             small = shrink(row, lambda value, kept=kept: _shows(value, kept, writer, reader))  # type: ignore[misc] # the default binds the loop's
-            return Counterexample(category, small, tuple(reader.violations(small)))
+            # The row may break other rules as well; the one that it was made for is told first.
+            told = sorted(reader.violations(small), key=lambda found, kept=kept: _essence([found]) != kept)  # type: ignore[misc] # as above
+            return Counterexample(category, small, tuple(told))
     return None
 
 
@@ -57,7 +59,9 @@ def _relevant(violations: Sequence[Violation], path: tuple[str, ...], gap: Gap) 
         if same and (len(tokens) >= len(path) or violation.rule in _ENCLOSING):
             found.append(violation)
     if gap.certain and gap.keyword in _OWN:
-        found = [violation for violation in found if violation.rule in (gap.keyword, *_ENCLOSING)]
+        # A list of values is a rule about types, too.
+        listed = ("enum", "const") if gap.keyword == "type" else ()
+        found = [violation for violation in found if violation.rule in (gap.keyword, *listed, *_ENCLOSING)]
     return sorted(found, key=lambda it: (it.rule != gap.keyword, abs(it.path.count("/") - len(path))))
 
 

@@ -171,6 +171,25 @@ def test_a_refusal_about_content_has_a_row_that_shows_it(old: Any, new: Any) -> 
                 assert change.evidence(category) == "proven"
 
 
+def test_a_member_that_leaves_an_open_enum_is_told_to_those_who_write_it() -> None:
+    (change,) = compare_schemas(normalise(enum("x", "y"), module="job"), normalise(enum("x"), module="job"))
+
+    assert (change.rule, dict(change.verdicts)) == ("ENUM_VALUE_REMOVED", {"SOURCE": "fail"})
+    assert "gone: y" in change.message
+
+
+def test_a_row_that_breaks_other_rules_too_tells_its_own_first() -> None:
+    old = struct({"id": WHOLE, "text": {**TEXT, "maxLength": 50}}, "id")
+    new = struct({"image": WHOLE, "text": {**TEXT, "maxLength": 20}}, "image")
+
+    changes = {
+        change.rule: change for change in compare_schemas(normalise(old, module="job"), normalise(new, module="job"))
+    }
+
+    (shown,) = changes["CONSTRAINT_TIGHTENED"].counterexamples
+    assert [found.path for found in shown.violations] == ["/text", "/image"]
+
+
 def test_rows_are_as_small_as_they_can_be() -> None:
     old = struct({"a": TEXT, "b": WHOLE, "list": {"type": "array", "items": struct({"x": TEXT, "y": TEXT})}}, "b")
     new = struct(

@@ -41,7 +41,7 @@ def _assert_sound(old: Schema, new: Schema) -> None:
             for example in change.counterexamples:
                 if example.category == category:
                     assert write(example.row) == []
-                    assert read(example.row) == list(example.violations) != []
+                    assert sorted(read(example.row)) == sorted(example.violations) != []
         if not any(category in change.verdicts for change in changes):
             for value in _samples(writer):
                 assert read(value) == [], (category, value)
