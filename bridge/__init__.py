@@ -1,6 +1,6 @@
 """Bridge: durable jobs between Elixir and Python, through Oban's table in PostgreSQL."""
 
-from bridge.errors import BridgeError
+from bridge.errors import BridgeError, ContractError
 from bridge.jobs import Cancel, Discard, Job, JobState, Record, Snooze, Worker, current_job, job, worker
 from bridge.oban import Oban
 from bridge.queues import QueueOptions
@@ -8,6 +8,7 @@ from bridge.queues import QueueOptions
 __all__ = [
     "BridgeError",
     "Cancel",
+    "ContractError",
     "Discard",
     "Job",
     "JobState",

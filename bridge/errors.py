@@ -149,9 +149,12 @@ class ContractError(ValidationError):
         violations: Every violation, in the order of the schema.
     """
 
-    def __init__(self, contract: str, violations: Sequence[Violation], mend: str = "") -> None:
-        shown = "; ".join(map(str, violations[:_VIOLATIONS_SHOWN]))
-        more = len(violations) - _VIOLATIONS_SHOWN
+    def __init__(
+        self, contract: str, violations: Sequence[Violation], mend: str = "", *, limit: int = _VIOLATIONS_SHOWN
+    ) -> None:
+        """Make the error of these violations; its text lists the first `limit` of them."""
+        shown = "; ".join(map(str, violations[:limit]))
+        more = len(violations) - limit
         super().__init__(contract, shown, "args that keep the contract", mend)
         self.args = (contract, violations, mend)
         self.contract = contract

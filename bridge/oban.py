@@ -15,6 +15,7 @@ from bridge.engine import Changes, Group, JobOrId, Peer, connect, job_id_of, sel
 from bridge.engine.schema import Catalog, inspect, install, install_own
 from bridge.errors import InvalidFilter, JobNotFound, NotRunning, SchemaError
 from bridge.jobs import Job, Registry, contracts, instances, registry
+from bridge.jobs.results import why_no_result
 from bridge.plan import make_plan
 from bridge.pubsub import Notifier, signals
 from bridge.queues import QueueInfo
@@ -245,7 +246,8 @@ class Oban:
             conn: As in `enqueue`.
 
         Raises:
-            InvalidJob, ContractError, EncodeError: As in `enqueue`; none of the jobs was inserted.
+            InvalidJob, ContractError, EncodeError: As in `enqueue`, and which of the jobs it is, counted from 0; none
+                of them was inserted.
         """
         return await self._parts.engine.insert_many(jobs, conn)
 
@@ -344,16 +346,16 @@ class Oban:
 
         Raises:
             ContractError: The result breaks the contract.
-            JobNotFound: No such job, or nothing is recorded with it.
+            JobNotFound: No such job, or nothing is recorded with it, or not yet; the message says which.
             DecodeError: What is recorded is damaged.
         """
         found = await self.get_job(job_id_of(job))
-        if found is None or "return" not in found.meta:
-            raise JobNotFound(
-                f"job {job_id_of(job)} is not there or has recorded nothing; its worker returns Record(value)"
-            )
-        result = decode_recorded(found.meta["return"])
+        if found is None:
+            raise JobNotFound(f"job {job_id_of(job)} is not there: it was pruned or deleted, or is not committed yet")
         contract = contracts.find(found.worker)
+        if "return" not in found.meta:
+            raise JobNotFound(why_no_result(found, contract))
+        result = decode_recorded(found.meta["return"])
         return result if contract is None else contract.load_result(result)
 
     # Queues

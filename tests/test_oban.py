@@ -226,9 +226,14 @@ async def test_results_are_fetched_in_either_language(start, conn):
     # %{name: "oban"}, as an Elixir node records it.
     job = await insert_row(conn, meta='{"recorded": true, "return": "g3QAAAABdwRuYW1lbQAAAARvYmFu"}')
     assert await oban.fetch_result(job) == decode_recorded("g3QAAAABdwRuYW1lbQAAAARvYmFu")
-    with pytest.raises(JobNotFound, match="recorded nothing"):
-        await oban.fetch_result(await insert_row(conn))
-    with pytest.raises(JobNotFound):
+    for state, advice in (
+        ("available", r"is available and has recorded nothing yet; fetch its result once it is completed"),
+        ("completed", r"is completed and has recorded nothing; its worker returns Record\(value\)"),
+        ("discarded", r"is discarded and has recorded nothing; its errors say why"),
+    ):
+        with pytest.raises(JobNotFound, match=advice):
+            await oban.fetch_result(await insert_row(conn, state=state))
+    with pytest.raises(JobNotFound, match="job 999 is not there: it was pruned or deleted"):
         await oban.fetch_result(999)
 
 

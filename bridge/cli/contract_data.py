@@ -23,6 +23,7 @@ from bridge.jobs import JobState
 from bridge.jobs.checks import suggest
 
 if TYPE_CHECKING:
+    from bridge.contracts.data.drift import Drift
     from bridge.contracts.model import Model
 
 Result = TypeVar("Result")
@@ -104,9 +105,20 @@ def drift(
             found.observe(row.id, row.worker, row.contract, row.args)
 
     _scan(dsn, prefix, observe, statement_timeout=statement_timeout, **options)
-    typer.echo(json.dumps(found.as_json(), ensure_ascii=False, indent=2) if as_json else _text(found.lines()))
+    _require_known(workers or (), found)
+    shown = json.dumps(found.as_json(), ensure_ascii=False, indent=2) if as_json else _text(found.lines())
+    typer.echo(shown or "no jobs")
     if exit_code and any(report.invalid for report in found.reports()):
         raise typer.Exit(1)
+
+
+def _require_known(workers: Iterable[str], found: Drift) -> None:
+    """Refuse a name that neither a contract nor a row that was read has."""
+    known = {*found.workers, *found.uncontracted}
+    for worker in workers:
+        if worker not in known:
+            mend = f"{suggest(worker, known)}; without a name, all workers are shown"
+            raise InvalidFilter("worker", worker, "a worker with a contract, or with jobs that were looked at", mend)
 
 
 def infer(
@@ -170,6 +182,8 @@ def retention(
     found = needs((row.worker, row.contract, row.state, row.count, row.last_scheduled_at) for row in groups)
     released = _released(folder)
     workers = None if released is None else {model.tag: model.job.worker for model in released if model.job}
+    rows = (need.contract for need in found if need.contract)
+    _require_versions(dropping or (), (*rows, *(workers or ()), *(model.tag for model in models if model.job)))
     refused = list(refusals(found, models, dropping or (), workers))
     if as_json:
         document = {"needs": [need.as_json() for need in found], "refused": [one.as_json() for one in refused]}
@@ -180,6 +194,16 @@ def retention(
             typer.echo(f"error: {printable(str(refusal))}", err=True)
     if refused:
         raise typer.Exit(1)
+
+
+def _require_versions(dropping: Iterable[str], tags: Iterable[str]) -> None:
+    """Refuse what is to go and is neither a version nor a name of any contract, released ones and rows included."""
+    known = set(tags)
+    names = {tag.partition("@")[0] for tag in known}
+    for tag in dropping:
+        if tag not in known | names:
+            expected = "a version of a contract, or a contract's name for all of them"
+            raise InvalidFilter("dropping", tag, expected, suggest(tag, known))
 
 
 def _samples(model: Model, count: int, seed: int, *, invalid: bool) -> Iterable[Any]:
@@ -250,7 +274,8 @@ def _states(text: str | None) -> list[str] | None:
     names = [name.strip() for name in text.split(",")]
     for name in names:
         if name not in tuple(JobState):
-            raise InvalidFilter("states", name, f"one of {', '.join(JobState)}", suggest(name, tuple(JobState)))
+            known = [state.value for state in JobState]
+            raise InvalidFilter("states", name, f"one of {', '.join(known)}", suggest(name, known))
     return names
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from importlib.metadata import version
+from typing import Final
 
 import asyncpg
 import typer
@@ -43,9 +45,30 @@ def main() -> None:
         # Its text may quote the DSN, password and all.
         _fail("the DSN can't be read; expected postgresql://user:password@host:port/database, odd characters as %xx")
     except (OSError, asyncpg.PostgresError) as error:
-        _fail(
-            f"the database did not answer: {str(error) or type(error).__name__}; check --dsn and that the server runs"
-        )
+        _fail(_told(error))
+
+
+def _told(error: OSError | asyncpg.PostgresError) -> str:
+    """Return what went wrong; an error of a socket names no file."""
+    if isinstance(error, OSError) and (error.filename is not None or error.errno in _DISK):
+        path = f"{error.filename}: " if error.filename is not None else ""
+        mend = next((mend for kind, mend in _MENDS.items() if isinstance(error, kind)), _DISK.get(error.errno or 0, ""))
+        return f"{path}{error.strerror}; {mend or 'check the path'}"
+    return f"the database did not answer: {str(error) or type(error).__name__}; check --dsn and that the server runs"
+
+
+_MENDS: Final[dict[type[OSError], str]] = {
+    PermissionError: "let this user read and write there, or pass another path",
+    FileExistsError: "a folder is needed and a file is in its place; move it away, or pass another path",
+    NotADirectoryError: "a folder is needed and a file is in its place; move it away, or pass another path",
+    IsADirectoryError: "a file is needed and a folder is in its place; move it away, or pass another path",
+    FileNotFoundError: "check the path, and that its folder is there",
+}
+_DISK: Final = {
+    errno.ENOSPC: "free some space",
+    errno.EDQUOT: "free some space",
+    errno.EROFS: "pass a path that can be written to",
+}
 
 
 def _fail(message: str) -> None:

@@ -49,6 +49,7 @@ class _Automaton:
         self._states: list[Chars] = []
         self._sets: list[Ranges] = []
         self._follow: Counter[tuple[int, int]] = Counter()
+        self._idle: Node | None = None
 
     def add(self, node: Node) -> _Piece:
         """Take a part of the pattern in."""
@@ -97,6 +98,9 @@ class _Automaton:
         optional = 0 if endless or node.high is None else min(node.high - copies, most)
         whole = self._chain((node.inner,) * (copies - 1))
         tail = self.add(node.inner)
+        if tail.empty and tail.first and max(node.low, node.high or 0) >= _MANY:
+            # Any of the counted rounds may be the empty ones, which an automaton doesn't see and an engine tries.
+            self._idle = node.inner
         if endless:
             self._join(tail.last, tail.first)
         self._join(whole.last, tail.first)
@@ -116,7 +120,9 @@ class _Automaton:
                 self._follow[last, first] += 1
 
     def split(self) -> Node | None:
-        """Return the state at which two ways of one loop that part, and read the same text, meet again."""
+        """Return where two ways of one loop that part, and read the same text, meet again."""
+        if self._idle is not None:
+            return self._idle
         after: dict[int, list[int]] = defaultdict(list)
         for last, first in self._follow:
             after[last].append(first)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import keyword
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +15,7 @@ from bridge.contracts.emit import elixir, python
 from bridge.contracts.emit.header import HEADER
 from bridge.contracts.model import Model
 from bridge.contracts.source import load, load_text
-from bridge.errors import BridgeError, InvalidContract
+from bridge.errors import BridgeError, InvalidContract, InvalidSetting
 
 _SHOWN: Final = 24
 _MARK: Final = HEADER.encode()
@@ -73,7 +75,7 @@ class Plan:
             for partial, _ in staged:
                 partial.unlink(missing_ok=True)
         for path in self.removals:
-            path.unlink()
+            path.unlink(missing_ok=True)  # another build may have been faster
 
 
 def plan(
@@ -92,6 +94,7 @@ def plan(
     if found.errors:
         return found
     if python_folder:
+        _check_package(python_folder, found.errors)
         files = _emitted(models, lambda model: python.emit(model, models), ".py", found.errors)
         _compare(found, python_folder, ".py", {**files, "__init__.py": python.emit_package(models)})
     if elixir_folder:
@@ -100,6 +103,17 @@ def plan(
             found.errors.append(InvalidContract("runtime.json", "runtime", "a name that the build doesn't need itself"))
         _compare(found, elixir_folder, ".ex", {**files, "runtime.ex": elixir.runtime(namespace)})
     return found
+
+
+def _check_package(folder: Path, errors: list[BridgeError]) -> None:
+    """Refuse a folder whose modules no import statement can name."""
+    name = folder.resolve().name
+    if not name.isidentifier() or keyword.iskeyword(name):
+        mend = (
+            f"call it {re.sub(r'[^0-9A-Za-z]+', '_', name).strip('_') or 'contracts'}" if not name[:1].isdigit() else ""
+        )
+        expected = "a folder whose name Python can import, letters, digits and _ with no digit first"
+        errors.append(InvalidSetting("contracts.python", str(folder), expected, mend))
 
 
 def _load(folder: Path, errors: list[BridgeError]) -> dict[str, Model]:

@@ -137,6 +137,7 @@ _ALL: Final = [
         "x-name": "the normaliser writes it; name a class with `title`",
         "x-module": "the normaliser writes it; the file that holds the schema decides",
         "x-job": "it stands at the root of a contract file alone",
+        "x-ignore": "it stands at the root of a contract file alone",
     }),
     *_table("older draft", "refused", {
         "$recursiveRef": f"{_OLD} $ref",
@@ -190,6 +191,9 @@ _FORMATS: Final = [
     }),
 ]  # fmt: skip
 
+AT_ROOT: Final = frozenset({"x-job", "x-ignore"})
+"""What a contract file may say at its root, and refuses elsewhere."""
+
 KEYWORDS: Final = {keyword.name: keyword for keyword in _ALL}
 """Every keyword, the supported ones first and in the order of a normalised schema."""
 
@@ -213,6 +217,17 @@ def nearest(name: str) -> str:
     """Return the mend for an unknown keyword: what may have been meant, or how to keep it out of the way."""
     close = difflib.get_close_matches(name, [key for key, row in KEYWORDS.items() if row.status != "refused"], n=1)
     return f"did you mean {close[0]!r}?" if close else f"if it is yours, call it 'x-{name}'"
+
+
+def slip_of(name: str) -> str | None:
+    """Return the `x-` keyword of ours that an unknown one is nearly called, so that no slip of the pen is silent."""
+    ours = [key for key, row in KEYWORDS.items() if row.group == "bridge" and row.status == "supported"]
+    words = [key.removeprefix("x-") for key in (*ours, *sorted(AT_ROOT))]
+    close = difflib.get_close_matches(name.removeprefix("x-").lower(), words, n=1, cutoff=_NEARLY)
+    return f"x-{close[0]}" if close else None
+
+
+_NEARLY: Final = 0.8  # one letter too few or too many in most words, two in the long ones
 
 
 def nearest_format(name: str) -> str:

@@ -5,13 +5,14 @@ What each keyword becomes is decided by the table in `keywords`; nothing is left
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable
 from typing import Any, Final
 
 from referencing import Registry
 
 from bridge.contracts.documents import Document, Library, Place, class_name
-from bridge.contracts.keywords import FORMATS, ORDER, Keyword, keyword_of, nearest, nearest_format
+from bridge.contracts.keywords import AT_ROOT, FORMATS, ORDER, Keyword, keyword_of, nearest, nearest_format, slip_of
 from bridge.contracts.model import Schema
 from bridge.contracts.naming import name_classes
 from bridge.contracts.patterns import translate
@@ -138,7 +139,10 @@ def _keyword(key: str, place: Place) -> Keyword:
     keyword = keyword_of(key)
     if keyword is None:
         raise place.at(key).refuse(key, "a keyword of JSON Schema 2020-12", nearest(key))
-    if keyword.status == "refused" and (key != "x-job" or place.tokens):
+    if keyword.name != key and (meant := slip_of(key)):
+        mend = f"did you mean {meant!r}? If it is yours, give it a name that is less like that"
+        raise place.at(key).refuse(key, "a keyword of Bridge, or one that is unlike them all", mend)
+    if keyword.status == "refused" and (key not in AT_ROOT or place.tokens):
         raise place.at(key).refuse(key, "a keyword that Python and Elixir can both keep", keyword.note)
     return keyword
 
@@ -236,7 +240,10 @@ def _type(value: Any, at: Place) -> Any:
 def _type_mend(name: str) -> str:
     known = {"int": "integer", "float": "number", "str": "string", "text": "string", "bool": "boolean", "map": "object",
              "dict": "object", "list": "array", "any": "nothing: leave `type` out"}  # fmt: skip
-    return f"write {known[name]}" if name in known else ""
+    if name in known:
+        return f"write {known[name]}"
+    close = difflib.get_close_matches(name, _TYPES, n=1)
+    return f"did you mean {close[0]!r}?" if close else ""
 
 
 def _pattern(value: Any, at: Place) -> str:

@@ -157,6 +157,11 @@ def tag_of(schema: Part, root: Schema, keyword: str = "oneOf") -> tuple[str, dic
     return None
 
 
+def tags_of(branch: Schema, root: Schema) -> dict[str, str]:
+    """Return the fields that a branch requires to have one text, and that text."""
+    return {name: value for name in fields_of(branch, root) if (value := _tag(branch, name, root)) is not None}
+
+
 def _tag(branch: Schema, name: str, root: Schema) -> str | None:
     if name not in required_of(branch, root):
         return None

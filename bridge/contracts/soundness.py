@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from bridge.contracts.documents import Place
 from bridge.contracts.model import Schema
-from bridge.contracts.objects import Part, children, fields_of, resolve
+from bridge.contracts.objects import Part, branches_of, children, fields_of, is_struct, resolve, tag_of, tags_of
 from bridge.contracts.runtime.check import compile_checks
 from bridge.contracts.runtime.equality import frozen
 from bridge.contracts.shapes import StructRef, structs
@@ -72,7 +72,9 @@ def check_soundness(root: Schema, origins: Mapping[int, Place]) -> None:
     _check_endless(root, origins)
     for schema in _all(root):
         place = origins[id(schema)]
+        _check_types(schema, place)
         _check_bounds(schema, place)
+        _check_tags(schema, root, place)
         _check_enum(schema, place)
         _check_reserved(schema, root, place)
         _check_samples(schema, root, place)
@@ -103,6 +105,51 @@ def _all(root: Schema) -> Iterator[Part]:
         if isinstance(schema, dict):
             yield schema
             todo.extend(reversed([part for _, part in children(schema)]))
+
+
+def _check_types(schema: Part, place: Place) -> None:
+    """Refuse a keyword that says something about other types than those beside it: it would check nothing."""
+    if "type" not in schema:
+        return
+    types = [schema["type"]] if isinstance(schema["type"], str) else schema["type"]
+    for kinds, keywords in _ABOUT.items():
+        for keyword in keywords if kinds.isdisjoint(types) else ():
+            if keyword in schema:
+                expected = f"a keyword for type {' or '.join(types)}"
+                mend = f"it does nothing on {' or '.join(map(_a, types))}; remove it, or correct the type"
+                raise place.at(keyword).refuse(keyword, expected, mend)
+
+
+def _a(name: str) -> str:
+    return name if name == "null" else f"an {name}" if name[0] in "aio" else f"a {name}"
+
+
+_ABOUT: Final = {
+    frozenset({"integer", "number"}):
+        ("multipleOf", "maximum", "exclusiveMaximum", "minimum", "exclusiveMinimum"),
+    frozenset({"string"}): ("maxLength", "minLength", "pattern", "format", "contentEncoding"),
+    frozenset({"array"}):
+        ("maxItems", "minItems", "uniqueItems", "contains", "minContains", "maxContains", "prefixItems", "items"),
+    frozenset({"object"}):
+        ("maxProperties", "minProperties", "required", "dependentRequired", "properties", "patternProperties",
+         "additionalProperties", "propertyNames", "dependentSchemas"),
+}  # fmt: skip
+
+
+def _check_tags(schema: Part, root: Schema, place: Place) -> None:
+    """Refuse a oneOf whose branches repeat the constant that is to tell them apart: what fits one fits the other."""
+    branches, _ = branches_of(schema, "oneOf")
+    constants = [tags_of(branch, root) for branch in branches]
+    if len(branches) < 2 or tag_of(schema, root) or not all(is_struct(branch, root) for branch in branches):
+        return
+    for at, own in enumerate(constants):
+        for other in constants[:at]:
+            shared = own.keys() & other.keys()
+            if shared and all(own[name] == other[name] for name in shared):
+                name = min(shared)
+                at_branch = place.at("oneOf", [part is branches[at] for part in schema["oneOf"]].index(True))
+                mend = f"two branches have this {name!r}; give each its own, so that a value fits one alone"
+                raise at_branch.refuse(own[name], f"a {name!r} that no other branch has", mend)
 
 
 def _check_bounds(schema: Part, place: Place) -> None:

@@ -50,6 +50,7 @@ def load(folder: Path) -> list[Model]:
     registry = _registry({path.name: document for path, document in documents.items()})
     models = [_model(document, path, registry) for path, document in documents.items()]
     _check_names(models)
+    _check_workers(models)
     return sorted(models, key=lambda model: model.module)
 
 
@@ -84,9 +85,10 @@ def _model(document: Any, path: Path, registry: Registry[Any]) -> Model:
     name = class_name(document, path.stem)
     part = partial(normalise, document, registry=registry, base_uri=_BASE + path.name, module=path.stem, name=name)
     model = Model(name, path.stem, path, part(all_defs=True))
-    _check_document(document, path.name)
+    _check_document(document, path.name, part)
     if "x-job" not in document:
         return model
+    _check_worker(document["x-job"], f"{path.name}#/x-job/worker")
     _check_args(model.schema, path.name)
     model = _with_job(model, document["x-job"], part)
     _check_unique(model, path.name)
@@ -116,11 +118,28 @@ def _options(job: Mapping[str, Any]) -> JobOptions:
     return JobOptions(**options)
 
 
-def _check_document(document: Any, name: str) -> None:
+def _check_document(document: Any, name: str, part: Callable[..., Schema]) -> None:
     error = best_match(_validator().iter_errors(document))
     if error is not None:
+        for place in _schemas_of(document.get("x-job")):
+            part(pointer=place)  # where the mistake is in a schema, this tells it better
         pointer = "".join(f"/{escape(str(token))}" for token in error.absolute_path)
         raise _explained(error, f"{name}#{pointer}")
+
+
+def _schemas_of(job: Any) -> Iterator[str]:
+    """Yield the place of every schema in an `x-job` that may be malformed."""
+    found = _mapping(job)
+    errors, events = (_mapping(found.get(key)) for key in ("errors", "events"))
+    yield from ["/x-job/result"] if "result" in found else []
+    for code, error in errors.items():
+        if isinstance(error, dict) and "data" in error:
+            yield f"/x-job/errors/{escape(code)}/data"
+    yield from (f"/x-job/events/{escape(event)}" for event in events)
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 @cache
@@ -141,16 +160,40 @@ def _explained(error: Invalid, field: str) -> InvalidContract:
     if rule == "required" and isinstance(limit, list):
         missing = next(key for key in limit if key not in value)
         return InvalidContract(field, value, f"an object with {missing!r}", "add it")
-    expected = f"{_EXPECTED[rule]} {limit}" if rule in _EXPECTED else error.message
-    described = schema.get("description", "") if isinstance(schema, dict) else ""
-    return InvalidContract(field, value, expected, str(described).rstrip("."))
+    mend = str(schema.get("description", "") if isinstance(schema, dict) else "").rstrip(".")
+    if rule == "enum" and (close := difflib.get_close_matches(str(value), map(str, limit), n=1)):
+        mend = f"did you mean {close[0]!r}?"
+    return InvalidContract(field, value, _EXPECTED.get(rule, "what its description says").format(_choice(limit)), mend)
+
+
+def _choice(limit: Any) -> str:
+    """Return a list of allowed values in words."""
+    *others, last = map(str, limit) if isinstance(limit, list) else [str(limit)]
+    return f"{', '.join(others)} or {last}" if others else last
 
 
 _EXPECTED: Final = {
-    "enum": "one of", "const": "just", "type": "a value of type", "minLength": "a length of at least",
-    "maxLength": "a length of at most", "minimum": "at least", "maximum": "at most", "exclusiveMinimum": "more than",
-    "minItems": "as many entries as", "pattern": "text like",
+    "enum": "{}", "const": "just {}", "type": "a value of type {}", "minLength": "a length of at least {}",
+    "maxLength": "a length of at most {}", "minimum": "at least {}", "maximum": "at most {}",
+    "exclusiveMinimum": "more than {}", "minItems": "a list of at least {}", "pattern": "text like {}",
+    "uniqueItems": "entries that are all different",
 }  # fmt: skip
+
+
+def _check_worker(job: Mapping[str, Any], field: str) -> None:
+    """Refuse a name that the serving language can't find a worker by."""
+    worker = job["worker"]
+    if job["serves"] == "python" and re.search(r"\s", worker):
+        expected = "a name without white space"
+        raise InvalidContract(field, worker, expected, "write it as the worker's `name`, such as my_app.PrintBadge")
+    bare = worker.removeprefix("Elixir.")
+    if job["serves"] == "elixir" and not (bare == worker and _ELIXIR_MODULE.match(worker)):
+        is_module = _ELIXIR_MODULE.match(bare)
+        mend = f"write {bare}: rows hold it without `Elixir.`" if is_module else "write it as in `defmodule`"
+        raise InvalidContract(field, worker, "an Elixir module, such as MyApp.PrintBadge", mend)
+
+
+_ELIXIR_MODULE: Final = re.compile(r"[A-Z][A-Za-z0-9_]*(\.[A-Z][A-Za-z0-9_]*)*\Z")
 
 
 def _check_args(schema: Schema, name: str) -> None:
@@ -213,3 +256,17 @@ def _check_names(models: list[Model]) -> None:
         if other is not model:
             expected = f"a class name that {other.path.name} doesn't have"
             raise InvalidContract(model.path.name, model.name, expected, "give it another title or file name")
+
+
+def _check_workers(models: list[Model]) -> None:
+    """Refuse two contracts for one worker: nobody could tell by which one a row is to be read."""
+    found: dict[str, Model] = {}
+    for model in models:
+        names = {"worker": model.job.worker} if model.job else {}
+        names |= {f"aliases/{at}": name for at, name in enumerate(model.job.aliases if model.job else ())}
+        for key, name in names.items():
+            other = found.setdefault(name, model)
+            if other is not model:
+                expected = f"a worker that {other.path.name} doesn't have"
+                mend = "one worker has one contract; give this one a worker of its own"
+                raise InvalidContract(f"{model.path.name}#/x-job/{key}", name, expected, mend)

@@ -66,12 +66,12 @@ class Engine(Leases, Crons, Producers, Pruning, Indexes):
         found: list[tuple[Job[Any], Any]] = []
         async with self._connections.transaction(conn) as held:
             async for chunk in inserts.chunks(jobs):
-                found += await self._insert_chunk(chunk, held)
+                found += await self._insert_chunk(chunk, len(found), held)
         # Only now: jobs of a transaction that failed have no ids.
         return [inserts.stored(job, row) for job, row in found]
 
-    async def _insert_chunk(self, chunk: list[Job[Any]], conn: Any) -> Iterable[tuple[Job[Any], Any]]:
-        rows = [inserts.insert_row(job, self.catalog) for job in chunk]
+    async def _insert_chunk(self, chunk: list[Job[Any]], first: int, conn: Any) -> Iterable[tuple[Job[Any], Any]]:
+        rows = inserts.insert_rows(chunk, self.catalog, first)
         found = await self._fetch("insert_jobs", *inserts.columns(rows), conn=conn)
         if self._announces and (queues := inserts.announced_queues(rows)):
             await self._fetch("announce_queues", self._insert_channel, queues, conn=conn)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from bridge.codecs import json
 from bridge.engine.clock import naive
-from bridge.errors import InvalidJob
+from bridge.errors import InvalidJob, ValidationError
 from bridge.jobs import Job, JobState, checks
 
 if TYPE_CHECKING:
@@ -46,6 +46,23 @@ def insert_row(job: Job[Any], catalog: Catalog) -> Row:
         priority,
         _scheduled_at(job, state),
     )
+
+
+def insert_rows(jobs: Iterable[Job[Any]], catalog: Catalog, first: int = 0) -> list[Row]:
+    """Return the values of many jobs; `first` is the place of the first of them among all that were given.
+
+    Raises:
+        InvalidJob, ContractError, EncodeError: As `insert_row` does, and the message says which job it is.
+    """
+    rows = []
+    for place, job in enumerate(jobs, first):
+        try:
+            rows.append(insert_row(job, catalog))
+        except ValidationError as error:
+            error.mend = "; ".join(filter(None, (error.mend, f"this is jobs[{place}]")))
+            error.args = (*error.args[:-1], error.mend)
+            raise
+    return rows
 
 
 def _state(job: Job[Any], catalog: Catalog) -> str:

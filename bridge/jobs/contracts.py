@@ -6,9 +6,11 @@ Contracts lie above jobs, so what jobs ask of one stands here as a protocol.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from bridge.errors import InvalidJob, InvalidWorker
+from msgspec import Struct
+
+from bridge.errors import EncodeError, InvalidJob, InvalidWorker
 
 if TYPE_CHECKING:
     from bridge.jobs.job import Job
@@ -44,6 +46,21 @@ class JobContract(Protocol):
     @property
     def options(self) -> Options:
         """How its jobs are inserted and run."""
+        ...
+
+    @property
+    def result(self) -> Any:
+        """The schema of what the worker returns; None: the contract doesn't say."""
+        ...
+
+    @property
+    def result_class(self) -> type[Any] | None:
+        """The class of what the worker returns; None where it isn't one of the contract's."""
+        ...
+
+    @property
+    def sensitive(self) -> bool:
+        """Whether it has values that no message may show."""
         ...
 
     def cast(self, args: Any) -> Any:
@@ -92,11 +109,12 @@ def register(contract: JobContract, names: Iterable[str]) -> None:
     Raises:
         InvalidWorker: Another class has a name already.
     """
-    for name in names:
+    wanted = list(names)
+    for name in wanted:
         other = _known.get(name)
         if other is not None and _path(other) != _path(contract):
             raise InvalidWorker("worker", name, "a worker without a contract", f"{_path(other)} describes it already")
-        _known[name] = contract
+    _known.update(dict.fromkeys(wanted, contract))
 
 
 def find(worker: str) -> JobContract | None:
@@ -125,11 +143,29 @@ def settle(worker: str, args: Any) -> JobContract | None:
 
 
 def refuse_other(contract: JobContract, args: Any) -> None:
-    """Raise InvalidJob for an object of another contract, even where its fields would do."""
+    """Raise InvalidJob for an object of another class, even where its fields would do."""
     own = contract_of(args)
-    if own is not None and own is not contract:
-        mend = f"build the job with {own.cls.__name__}.new()"
-        raise InvalidJob("args", type(args).__name__, f"{contract.cls.__name__}, or a dict", mend)
+    if own is contract or (own is None and not isinstance(args, Struct)):
+        return
+    mend = "" if own is None else f"build the job with {own.cls.__name__}.new()"
+    raise InvalidJob("args", type(args).__name__, f"{contract.cls.__name__} or a dict", mend)
+
+
+def veiled(error: EncodeError, contract: JobContract | None) -> EncodeError:
+    """Return the error without its value, where the contract has values that no message may show."""
+    if contract is None or not contract.sensitive:
+        return error
+    return EncodeError(error.field, _HIDDEN, error.expected, error.mend)
+
+
+class _Hidden:
+    """Stands for a value in a message."""
+
+    def __repr__(self) -> str:
+        return "a value that is not shown"
+
+
+_HIDDEN: Final = _Hidden()
 
 
 def _path(contract: JobContract) -> str:

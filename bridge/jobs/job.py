@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Generic
 
 from bridge.codecs import json
-from bridge.errors import DecodeError, InvalidJob
+from bridge.errors import DecodeError, EncodeError, InvalidJob
 from bridge.jobs import checks, contracts
 from bridge.jobs.states import JobState
 
@@ -263,6 +263,12 @@ class Job(Generic[Args]):
             InvalidJob: They are the object of another worker's contract.
         """
         contract = contracts.settle(self.worker, self._args)
+        try:
+            return self._checked_args(contract)
+        except EncodeError as error:
+            raise contracts.veiled(error, contract) from None
+
+    def _checked_args(self, contract: contracts.JobContract | None) -> str:
         if self._args_text is not None:
             typed = contracts.contract_of(self._args) is not None
             text = self._args_text if typed else _encode_object("args", self._args_text, self._args)

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Literal
 
+from msgspec import Struct
+
 from bridge.errors import InvalidWorker
 from bridge.jobs import checks, contracts
 
@@ -77,6 +79,9 @@ def _contract(options: Mapping[str, Any]) -> contracts.JobContract | None:
     if cls is None:
         return None
     found: contracts.JobContract | None = getattr(cls, "__contract__", None)
+    if inspect.isclass(cls) and issubclass(cls, Struct) and found is None:
+        mend = f"the contract file of {cls.__name__} has no x-job; pass the class of a job's args"
+        raise InvalidWorker("contract", cls, "a class of a contract file with x-job", mend)
     if not inspect.isclass(cls) or found is None:
         raise InvalidWorker("contract", cls, "a class that bridge contracts build wrote", "pass the class of the args")
     return found

@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bridge.errors import InvalidJob
 from bridge.jobs.checks import seconds
+from bridge.jobs.states import FINAL, JobState
+
+if TYPE_CHECKING:
+    from bridge.jobs.contracts import JobContract
+    from bridge.jobs.job import Job
 
 #: Oban for Python's limit of a recorded value's text, in bytes.
 RECORD_LIMIT = 64_000_000
@@ -64,3 +69,17 @@ class Record:
 
     value: Any
     limit: int = RECORD_LIMIT
+
+
+def why_no_result(job: Job[Any], contract: JobContract | None) -> str:
+    """Return why a job that is there has no result, and what to do about it."""
+    told = f"job {job.id} is {job.state} and has recorded nothing"
+    if job.state not in FINAL:
+        return f"{told} yet; fetch its result once it is completed"
+    if job.state != JobState.COMPLETED:
+        return f"{told}; its errors say why"
+    if contract is None:
+        return f"{told}; its worker returns Record(value), or has a contract with a result"
+    if contract.result is None:
+        return f"{told}, as {contract.tag} describes no result; add x-job.result to the contract"
+    return f"{told}, though {contract.tag} describes a result; run it by a worker with that contract"

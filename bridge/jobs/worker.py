@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from bridge.errors import InvalidJob, InvalidWorker
 from bridge.jobs import checks, instances
+from bridge.jobs.annotations import refuse_other_types
 from bridge.jobs.backoff import default_backoff
 from bridge.jobs.insert import InsertOptions
 from bridge.jobs.job import OPTIONS, Job
@@ -176,7 +177,8 @@ def worker(cls: Any = None, /, **options: Any) -> Any:
             `args`, `timezone`, `name` and any option of a job, or a list of these.
 
     Raises:
-        InvalidWorker: An unknown option, a bad value, a taken name, or a class that can't process.
+        InvalidWorker: An unknown option, a bad value, a taken name, a class that can't process, or one whose `process`
+            is annotated with other types than the contract's.
     """
     refuse_unknown(options)
     return partial(register, options=options) if cls is None else register(cls, options)
@@ -195,6 +197,8 @@ def register(cls: type[Any], options: Mapping[str, Any]) -> type[Worker]:
     if cls.__module__ == "__main__" and "name" not in options:
         logger.warning("%s is defined in the script itself, so only this script runs its jobs: import it", cls.__name__)
     found.options = build_options(f"{cls.__module__}.{cls.__qualname__}", options)
+    if found.options.contract is not None:
+        refuse_other_types(found.process, found.options.contract)
     registry.register(found, (found.options.name, *found.options.aliases))
     return found
 

@@ -8,8 +8,8 @@ import time
 from typing import Any
 
 from bridge import telemetry
-from bridge.errors import ContractError, InvalidWorker, JobTimeout
-from bridge.jobs import Job, Registry, Worker
+from bridge.errors import ContractError, EncodeError, InvalidWorker, JobTimeout
+from bridge.jobs import Job, Registry, Worker, contracts
 from bridge.jobs.checks import seconds
 from bridge.jobs.context import enter_job
 from bridge.queues import outcome
@@ -87,7 +87,10 @@ class Execution:
                 return outcome.from_invalid(job, error, found.options.on_invalid)
         _ = job.meta
         result = await self._perform(found)
-        return outcome.from_result(job, result if contract is None else contract.record(result))
+        try:
+            return outcome.from_result(job, result if contract is None else contract.record(result))
+        except EncodeError as error:
+            raise contracts.veiled(error, contract) from None
 
     async def _perform(self, found: type[Worker]) -> Any:
         worker = self._worker = found()

@@ -101,7 +101,8 @@ def from_invalid(job: Job[Any], error: ContractError, policy: OnInvalid) -> Outc
     back once its args are mended; in that queue itself it is cancelled.
     """
     at = utc_now()
-    entry = error_entry(error.with_traceback(None), job.attempt, at)
+    listing = ContractError(error.contract, error.violations, error.mend, limit=len(error.violations))
+    entry = error_entry(listing, job.attempt, at)
     if policy == "quarantine" and job.queue != QUARANTINE:
         meta = json.encode_object({"quarantined_from": job.queue}, "meta")
         return Outcome(job, _ack(job, "available", at, error=entry, meta=meta), error=error)

@@ -110,6 +110,15 @@ def test_every_error_has_its_line_and_nothing_is_written(folder: Path) -> None:
     assert not (folder / "app").exists()
 
 
+def test_a_file_that_cannot_be_read_or_written_is_named(folder: Path) -> None:
+    (folder / "app").write_text("in the way")
+    done = build(folder)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: app/contracts: Not a directory; ")
+    (folder / "shared" / "dir.json").mkdir()
+    assert build(folder).stderr.startswith("error: shared/dir.json: Is a directory; ")
+
+
 def test_a_file_by_hand_is_not_overwritten(folder: Path) -> None:
     (folder / "app" / "contracts").mkdir(parents=True)
     (folder / "app" / "contracts" / "print_badge.py").write_text("mine = True\n")
@@ -117,3 +126,12 @@ def test_a_file_by_hand_is_not_overwritten(folder: Path) -> None:
     assert done.returncode == 1
     assert "move it away" in done.stderr
     assert not (folder / "app" / "contracts" / "__init__.py").exists()
+
+
+def test_a_file_in_the_way_of_a_folder_is_told_and_not_blamed_on_the_database(folder: Path) -> None:
+    (folder / "app").write_text("")
+    done = build(folder)
+    assert done.returncode == 1
+    assert "app" in done.stderr
+    assert "a file is in its place; move it away" in done.stderr
+    assert "database" not in done.stderr

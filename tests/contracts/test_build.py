@@ -1,6 +1,8 @@
 """A build writes what differs, removes what is orphaned, and touches nothing else."""
 
+import importlib
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,10 @@ CONTRACT: dict[str, Any] = {
     "required": ["id"],
     "properties": {"id": {"type": "integer", "description": "The number."}, "name": {"type": "string"}},
 }
+
+
+def worker(name: str) -> dict[str, Any]:
+    return {"x-job": {"worker": name, "serves": "python"}}
 
 
 class Folder:
@@ -158,13 +164,17 @@ def test_two_files_that_would_be_one_class_are_refused(folder: Folder) -> None:
 
 
 def test_a_contract_that_only_one_language_can_not_have_stops_the_build(folder: Folder) -> None:
-    folder.put("odd.json", {**CONTRACT, "properties": {'a"b': {"type": "integer"}}, "required": []})
-    folder.put("odder.json", {**CONTRACT, "properties": {"a\\b": {"type": "integer"}}, "required": []})
+    folder.put(
+        "odd.json", {**CONTRACT, **worker("app.Odd"), "properties": {'a"b': {"type": "integer"}}, "required": []}
+    )
+    folder.put(
+        "odder.json", {**CONTRACT, **worker("app.Odder"), "properties": {"a\\b": {"type": "integer"}}, "required": []}
+    )
     assert [message.partition(":")[0] for message in folder.messages()] == ["odd.json", "odder.json"]
 
 
 def test_a_file_called_as_the_support_module_is_refused(folder: Folder) -> None:
-    folder.put("runtime.json", CONTRACT)
+    folder.put("runtime.json", {**CONTRACT, **worker("app.Runtime")})
     assert any(message.startswith("runtime.json: ") for message in folder.messages())
 
 
@@ -229,3 +239,26 @@ def test_the_generated_code_of_this_project_is_what_its_contracts_say() -> None:
     )
     assert [str(error) for error in found.errors] == []
     assert list(found.differences()) == []
+
+
+@pytest.mark.parametrize("result", [{"$ref": "t.json"}, {"type": "array", "items": {"$ref": "t.json"}}])
+def test_a_contract_whose_result_is_its_own_class_can_be_imported(
+    tmp_path: Path, result: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = Folder(tmp_path)
+    folder.put("t.json", {**CONTRACT, "x-job": {"worker": "app.T", "serves": "python", "result": result}})
+    folder.python = tmp_path / "own_result"
+    folder.build()
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in ("own_result", "own_result.t"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    module = importlib.import_module("own_result.t")
+    assert module.T.cast({"id": 1}).id == 1
+
+
+@pytest.mark.parametrize("name", ["my-py", "class", "2py"])
+def test_a_folder_that_python_can_not_import_is_refused(folder: Folder, name: str) -> None:
+    folder.python = folder.contracts.parent / name
+    (message,) = folder.messages()
+    assert "a folder whose name Python can import" in message
+    assert "my_py" in message or name != "my-py"

@@ -44,7 +44,14 @@ def emitted(schema: Any, stem: str = "sample", job: Any = None) -> str:
 
 
 def test_a_contract_of_ten_fields_is_under_120_lines() -> None:
-    job = {**JOB, "serves": "elixir", "unique": {"period": 60, "keys": ["id"]}, "tags": ["mail"], "max_attempts": 5}
+    job = {
+        **JOB,
+        "worker": "MyApp.Send",
+        "serves": "elixir",
+        "unique": {"period": 60, "keys": ["id"]},
+        "tags": ["mail"],
+        "max_attempts": 5,
+    }
     text = emitted(TEN, job={**job, "result": {"type": "integer"}})
     assert text.count("\n") < 118
     assert len(re.findall(r"^    \{\"", text, re.MULTILINE)) == 10

@@ -96,3 +96,19 @@ def test_the_command_prints_every_row():
     printed = json.loads(CliRunner().invoke(app, ["contracts", "keywords", "--json"]).output)
     assert {row["name"]: row["status"] for row in printed["keywords"]} == {k: row.status for k, row in KEYWORDS.items()}
     assert len(printed["formats"]) == len(FORMATS)
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("x-sensitiv", "x-sensitive"), ("x-close", "x-closed"), ("x-jobb", "x-job"), ("x-ignr", "x-ignore"),
+     ("x-Sensitive", "x-sensitive"), ("x-reservd", "x-reserved")],
+)  # fmt: skip
+def test_a_slip_in_a_keyword_of_ours_is_refused_with_what_was_meant(name, meant):
+    with pytest.raises(InvalidContract, match=f"did you mean '{meant}'") as refusal:
+        normalise({"type": "object", "properties": {}, name: True})
+    assert refusal.value.field == f"schema.json#/{name}"
+
+
+@pytest.mark.parametrize("name", ["x-taplo", "x-note", "x-tag", "x-y", "x-order", "x-internal", "x-enum-varnames"])
+def test_keywords_of_others_are_still_inert(name):
+    assert normalise({"type": "integer", name: {"any": "thing"}}) == {"type": "integer"}

@@ -281,3 +281,43 @@ def test_formats_may_be_annotations_alone():
 
 def test_sizes_are_integers_whatever_the_file_writes():
     assert json.dumps(normalise({"minLength": 2.0})) == '{"minLength": 2}'
+
+
+@pytest.mark.parametrize(
+    ("schema", "keyword", "told"),
+    [
+        ({"type": "integer", "maxLength": 5}, "maxLength", "it does nothing on an integer"),
+        ({"type": "object", "format": "date"}, "format", "it does nothing on an object"),
+        ({"type": ["string", "null"], "minimum": 1}, "minimum", "it does nothing on a string or null"),
+        ({"type": "string", "items": {}}, "items", "it does nothing on a string"),
+    ],
+)
+def test_a_keyword_that_its_type_excludes_is_refused(schema, keyword, told):
+    refusal = refusal_of(schema)
+    assert refusal.field == f"schema.json#/{keyword}"
+    assert told in refusal.mend
+
+
+@pytest.mark.parametrize(
+    "schema", [{"maxLength": 5}, {"type": ["integer", "string"], "maxLength": 5}, {"type": "number", "minimum": 1}]
+)
+def test_a_keyword_that_some_value_may_meet_is_kept(schema):
+    assert normalise(schema) == schema
+
+
+def _branch(kind, **more):
+    properties = {"kind": {"const": kind}, **{name: {"const": value} for name, value in more.items()}}
+    return {"type": "object", "required": list(properties), "properties": properties}
+
+
+def test_two_branches_of_one_tag_are_refused():
+    refusal = refusal_of({"oneOf": [_branch("a"), _branch("b"), _branch("a")]})
+    assert refusal.field == "schema.json#/oneOf/2"
+    assert "two branches have this 'kind'" in refusal.mend
+
+
+def test_branches_that_another_constant_tells_apart_are_kept():
+    assert (
+        len(normalise({"oneOf": [_branch("a", size="s"), _branch("a", size="l"), _branch("b", size="s")]})["oneOf"])
+        == 3
+    )

@@ -151,6 +151,9 @@ def test_what_engines_differ_about_is_refused_with_the_mend(pattern, told):
         "(a?b?c?)*(x+x+)+y",
         "(\\d+){1,30}x",
         "([^/]+/?)+$",
+        "^(?:a?){30}a{30}$",
+        "(?:a?){10,}b",
+        "(?:a*b?){0,12}c",
     ],
 )
 def test_a_repetition_that_reads_a_text_in_two_ways_is_refused(pattern):

@@ -146,7 +146,7 @@ def test_worker_and_serves_are_needed():
 @pytest.mark.parametrize(
     ("args", "told"),
     [
-        ({"type": "array"}, "just object"),
+        ({"type": ["object", "null"]}, "just object"),
         ({"properties": None}, "an object"),
         ({"patternProperties": {"^x-": True}}, "a field of its own"),
         ({"additionalProperties": {"type": "string"}}, "a field of its own"),
@@ -214,3 +214,56 @@ def test_the_dialect_may_be_named_or_left_out(dialect):
 
 def test_another_dialect_is_refused():
     assert "2020-12" in str(refusal_of('{"$schema": "http://json-schema.org/draft-07/schema#"}'))
+
+
+@pytest.mark.parametrize(
+    ("job", "told"),
+    [
+        ({"serves": "elixir", "worker": "my.worker"}, "as in `defmodule`"),
+        ({"serves": "elixir", "worker": "Elixir.My.Worker"}, "write My.Worker: rows hold it without"),
+        ({"serves": "python", "worker": "my app.Print"}, "without white space"),
+    ],
+)
+def test_a_worker_that_its_language_can_not_name_is_refused(job, told):
+    refusal = refusal_of(contract(job))
+    assert refusal.field == "print_badge.json#/x-job/worker"
+    assert told in str(refusal)
+
+
+@pytest.mark.parametrize("worker", ["app.workers.Print", "MyApp.Print", "__main__.PyW"])
+def test_python_may_call_its_workers_by_dotted_names_of_both_languages(worker):
+    assert source.load_text(contract({"serves": "python", "worker": worker})).job.worker == worker
+
+
+@pytest.mark.parametrize("job", [{}, {"worker": "Other", "aliases": ["Old", JOB["worker"]]}])
+def test_two_contracts_of_one_worker_are_refused(tmp_path, job):
+    (tmp_path / "a.json").write_text(contract())
+    (tmp_path / "b.json").write_text(contract(job))
+    with pytest.raises(InvalidContract, match=r"b\.json#/x-job/.*a worker that a\.json doesn't have"):
+        source.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "job",
+    [
+        {"result": {"type": "strin"}},
+        {"events": {"progress": {"type": "strin"}}},
+        {"errors": {"no_font": {"data": {"type": "strin"}}}},
+    ],
+)
+def test_a_mistake_in_another_schema_than_args_is_told_as_well_as_one_there(job):
+    refusal = refusal_of(contract(job))
+    assert refusal.field.startswith("print_badge.json#/x-job/")
+    assert refusal.field.endswith("/type")
+    assert "integer, number, string, array, object, got 'strin'; did you mean 'string'?" in str(refusal)
+
+
+def test_a_choice_is_told_in_words():
+    assert "expected python or elixir, got 'ruby'" in str(refusal_of(contract({"serves": "ruby"})))
+    assert str(refusal_of(contract({"serves": "pyton"}))).endswith("did you mean 'python'?")
+
+
+def test_x_ignore_is_described_and_stands_at_the_root_alone():
+    assert source.load_text(contract(**{"x-ignore": [{"rule": "TYPE_CHANGED", "reason": "why"}]})).job
+    assert "'reason'" in str(refusal_of(contract(**{"x-ignore": [{"rule": "TYPE_CHANGED"}]})))
+    assert "at the root" in str(refusal_of(contract(properties={"id": {"x-ignore": []}})))

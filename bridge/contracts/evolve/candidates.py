@@ -20,6 +20,7 @@ _TRIES = 3
 _HOPELESS = 12
 _KEPT = 8
 _HALVED = 2**53
+_REPEATED = 1_000
 _PLAIN: tuple[Any, ...] = (None, False, True, 0, 1, -1, 0.5, "", "a", "0", [], {}, [0], [None, None], {"a": 0})
 
 #: For a reader's limit, what lies just beyond it.
@@ -36,7 +37,7 @@ def candidates(gap: Gap, writer: Side, reader: Side) -> list[Any]:
 
     The ways to find them are tried from the cheapest on, and the first that finds any is the last.
     """
-    for made in (_at_limit, _without_field, _with_field, _repeated, _beyond, _any):
+    for made in (_at_limit, _without_field, _with_field, _repeated, _contained, _beyond, _any):
         found: dict[str, Any] = {}
         for value in made(gap, writer):
             if gap.keyword == "type" and type_of(value) not in gap.detail:
@@ -125,6 +126,15 @@ def _repeated(gap: Gap, writer: Side) -> Iterator[Any]:
             yield [value[0], value[0], *value[2:]]
 
 
+def _contained(gap: Gap, writer: Side) -> Iterator[Any]:
+    """Yield arrays with one matching item too many or too few."""
+    part = gap.reads[0] if gap.keyword == "contains" else None
+    if isinstance(part, dict) and "$ref" not in canonical(part["contains"]):  # it would mean something else here
+        for item in samples(writer, [part["contains"]]):
+            for count in {part.get("maxContains", 0) + 1, part.get("minContains", 1) - 1}:
+                yield from [[item] * count] if 0 <= count < _REPEATED else []
+
+
 def _beyond(gap: Gap, writer: Side) -> Iterator[Any]:
     for schema in _opposites(gap):
         yield from samples(writer, [*gap.view.parts, schema])
@@ -147,7 +157,7 @@ def _opposites(gap: Gap) -> Iterator[Schema]:
         yield {"not": {"required": list(gap.detail)}}
     elif "$ref" not in canonical(list(gap.reads)):  # which would mean something else to the writer
         yield {"not": {"allOf": list(gap.reads)}}
-        if gap.keyword == "not":
+        if gap.keyword in ("not", "if"):
             yield gap.reader
 
 

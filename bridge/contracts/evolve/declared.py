@@ -135,9 +135,6 @@ def _texts(before: list[Part], after: list[Part], path: tuple[str, ...]) -> Iter
     if removed and is_open:
         message = f"gone: {', '.join(map(str, removed))}; readers let it pass, writers can't name it"
         yield Found("ENUM_VALUE_REMOVED", at, message, old_enum["enum"], new_enum["enum"])
-    removed = [value for value in old_enum["enum"] if value not in new_enum["enum"]]
-    if removed and is_open:
-        yield Found("ENUM_VALUE_REMOVED", at, f"gone: {', '.join(map(str, removed))}", old_enum["enum"], new_enum["enum"])
     added = [value for value in new_enum["enum"] if value not in old_enum["enum"]]
     if added and was_open:
         yield Found("ENUM_VALUE_ADDED", at, f"new: {', '.join(map(str, added))}", old_enum["enum"], new_enum["enum"])

@@ -11,6 +11,7 @@ from bridge.contracts.source import load
 from bridge.errors import InvalidContract
 
 _TIMEOUT = 60
+_FETCH = "fetch it whole: a partial clone may lack it"
 _MEND = "name a branch, tag or commit that `git rev-parse` knows"
 
 
@@ -24,13 +25,17 @@ def load_at(revision: str, folder: Path) -> list[Model]:
     if commit is None:
         raise InvalidContract("--against", revision, "a git revision, a lock or a folder", _MEND)
     listed = _git(folder, "ls-tree", "-z", "--name-only", commit.decode().strip(), "./")
-    names = [name.decode() for name in (listed or b"").split(b"\0") if name.endswith(b".json")]
+    if listed is None:
+        raise InvalidContract("--against", revision, "a revision whose files git has", _FETCH)
+    names = [name.decode() for name in listed.split(b"\0") if name.endswith(b".json")]
     with tempfile.TemporaryDirectory() as made:
         copy = Path(made) / folder.resolve().name
         copy.mkdir()
         for name in names:
             content = _git(folder, "cat-file", "blob", f"{commit.decode().strip()}:./{name}")
-            (copy / Path(name).name).write_bytes(content or b"")
+            if content is None:
+                raise InvalidContract("--against", f"{revision}:{name}", "a file that git has", _FETCH)
+            (copy / Path(name).name).write_bytes(content)
         return load(copy) if names else []
 
 

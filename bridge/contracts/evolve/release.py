@@ -37,12 +37,11 @@ def check_lock(models: Iterable[Model], lock: Lock, live: Live | None = None) ->
     narrows them to versions that rows have; a contract that it doesn't name has no rows.
     """
     current = {model.name: model for model in contracts_of(models)}
-    unknown = [model for model in current.values() if model.name not in lock.contracts]
     found: list[Change] = []
     for name in sorted(lock.contracts):
         versions = lock.released(name)
         wanted = [model for version, model in versions.items() if live is None or version in live.get(name, ())]
-        found += _check(wanted, current.get(name), unknown)
+        found += _check(wanted, current.get(name), current.values())
         same = versions.get(_version(current[name])) if name in current else None
         if same is not None and not same_content(same, current[name]):
             found.append(edited(same, current[name]))
@@ -59,11 +58,12 @@ def release(models: Iterable[Model], lock: Lock) -> Release:
     return Release(after, [model.tag for model in added], check_lock(contracts, lock))
 
 
-def _check(versions: Sequence[Model], current: Model | None, others: Sequence[Model]) -> list[Change]:
+def _check(versions: Sequence[Model], current: Model | None, others: Iterable[Model]) -> list[Change]:
     if not versions:
         return []
     if current is not None:
         return [change for model in versions for change in compare(model, current)]
+    others = list(others)
     found = [change for model in versions for change in compare_all([model], others) if change.rule != "CONTRACT_ADDED"]
     return found or [removed(versions[-1])]
 

@@ -6,7 +6,8 @@ from typing import Any
 
 from bridge.contracts import objects
 from bridge.contracts.runtime.scope import Check, Path, Scope, holds
-from bridge.errors import Violation
+from bridge.contracts.runtime.shown import pointer, shown
+from bridge.errors import Violation, shorten
 
 
 def check_ref(schema: dict[str, Any], scope: Scope) -> Check:
@@ -55,11 +56,20 @@ def check_one_of(schema: dict[str, Any], scope: Scope) -> Check:
         return exactly_one
     tag = found[0]
     checks = {value: scope.of(branch) for value, branch in found[1].items()}
+    expected = f"expected the field {shorten(tag)} to be {' or '.join(map(shorten, checks))}"
+    hidden = scope.hidden or tag in scope.sensitive
 
     def check(value: Any, path: Path, out: list[Violation]) -> None:
-        kind = value.get(tag) if isinstance(value, dict) else None
+        if not isinstance(value, dict):
+            exactly_one(value, path, out)
+            return
+        kind = value.get(tag)
         branch = checks.get(kind) if isinstance(kind, str) else None
-        (branch or exactly_one)(value, path, out)
+        if branch is not None:
+            branch(value, path, out)
+        else:  # every branch requires the tag to be its own, so that none can match
+            came = f"got {shown(kind, hidden)}" if tag in value else "and it is missing"
+            out.append(Violation(pointer(path), "oneOf", f"{expected}, {came}"))
 
     return check
 

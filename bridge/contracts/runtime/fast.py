@@ -124,6 +124,7 @@ class _Source:
             if struct.closed or (self._mode == "write" and "additionalProperties" not in schema):
                 self._line(f"if not {self._name(frozenset(schema['properties']))}.issuperset(d): return None")
             with self._block("try:"):
+                self._line("pass")  # There may be no field.
                 for missing in sorted(set(schema.get("required", ())) - schema["properties"].keys()):
                     self._line(f"d[{missing!r}]")
                 arguments = [self._field(field, schema, cls) for field in struct.fields]

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from operator import ge, le
 from typing import Any
 
+from bridge.contracts.runtime.likeness import look_alike
 from bridge.contracts.runtime.scope import Check, Path, Scope, holds
 from bridge.contracts.runtime.search import searcher
 from bridge.contracts.runtime.shown import pointer
@@ -33,14 +34,15 @@ check_min_properties = _count("minProperties", ge, "at least")
 def check_required(schema: dict[str, Any], _scope: Scope) -> Check:
     """`required`; a violation has the path that the field would have."""
     names = schema["required"]
+    declared = frozenset(schema.get("properties", ())).union(names)
 
     def check(value: Any, path: Path, out: list[Violation]) -> None:
-        if isinstance(value, dict):
-            out.extend(
-                Violation(pointer((path, name)), "required", "expected this field, and it is missing")
-                for name in names
-                if name not in value
-            )
+        for name in names if isinstance(value, dict) else ():
+            if name not in value:
+                found = look_alike(name, (other for other in value if other not in declared))
+                more = "" if found is None else f"; the undeclared field {shorten(found)} is there"
+                message = f"expected this field, and it is missing{more}"
+                out.append(Violation(pointer((path, name)), "required", message))
 
     return check
 

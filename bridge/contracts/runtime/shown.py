@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
+
+import msgspec
 
 from bridge.errors import shorten
 
@@ -12,10 +15,12 @@ _NAMES = {None: "null", True: "true", False: "false"}
 
 def shown(value: Any, hidden: bool = False) -> str:
     """Return a value for a message; of an object or a list only its size, since what lies inside may be sensitive."""
-    if isinstance(value, dict):
+    if isinstance(value, Mapping | msgspec.Struct):
         return "an object"
     if isinstance(value, list):
         return f"a list of {len(value)} items"
+    if isinstance(value, tuple | set | frozenset):
+        return f"a {type(value).__name__} of {len(value)} items"
     if hidden:
         return "a value that is not shown"
     if value is None or isinstance(value, bool):

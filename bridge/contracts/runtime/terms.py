@@ -8,12 +8,13 @@ from functools import cached_property
 from typing import Any
 
 from bridge.codecs import json
+from bridge.contracts import shapes
 from bridge.contracts.model import JobOptions, Language, Schema
 from bridge.contracts.runtime.build import Builder
 from bridge.contracts.runtime.check import TOO_DEEP, Checker, compile_checks, sensitive_names
 from bridge.contracts.runtime.classes import Classes
 from bridge.contracts.runtime.fast import Reader, compile_reader
-from bridge.errors import ContractError, InvalidJob, Violation
+from bridge.errors import ContractError, EncodeError, InvalidJob, Violation
 from bridge.jobs import Cancel, Discard, Job, Record, Snooze, checks, contracts
 from bridge.jobs.job import OPTIONS
 
@@ -89,6 +90,11 @@ class Terms:
         self._warned = False
         self._classes = Classes(cls.__module__)
 
+    @cached_property
+    def sensitive(self) -> bool:
+        """Whether it has values that no message may show."""
+        return any('"x-sensitive"' in text for text in self._texts.values() if text is not None)
+
     # Schemas
 
     @cached_property
@@ -130,7 +136,12 @@ class Terms:
 
     def dump(self, value: Any) -> dict[str, Any]:
         """Return the JSON of an object; raises as `Contract.dump` does."""
-        found: dict[str, Any] = self._builder.native.dump(value)
+        try:
+            found: dict[str, Any] = self._builder.native.dump(value)
+        except RecursionError:
+            raise ContractError(self.tag, [TOO_DEEP]) from None
+        except EncodeError as error:
+            raise contracts.veiled(error, self) from None
         self.check_new(found)
         return found
 
@@ -188,11 +199,23 @@ class Terms:
             self.dump(args)
             return args
         contracts.refuse_other(self, args)
-        value = json.decode(json.encode_object({} if args is None else args))
+        try:
+            value = json.decode(json.encode_object({} if args is None else args))
+        except EncodeError as error:
+            raise contracts.veiled(error, self) from None
         self.check_new(value)
         return self.cast(value)
 
     # Results
+
+    @property
+    def result_class(self) -> type[Any] | None:
+        """The class of what the worker returns; None where that is no object with a class, or isn't described."""
+        shape = None if self.result is None else shapes.shape_of(self.result, self.result)
+        if not isinstance(shape, shapes.StructRef):
+            return None
+        found: type[Any] = self._classes.find(shape.name, shape.module)
+        return found
 
     def record(self, result: Any) -> Any:
         """Return what a worker returned, checked, as a Record; what isn't to be recorded as it is.

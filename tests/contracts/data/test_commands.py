@@ -229,3 +229,25 @@ async def test_retention_asks_the_lock_whose_rows_they_are(on_database, conn, fo
     assert [(one["rule"], one["worker"], one["live"]) for one in gone] == [
         ("CONTRACT_REMOVED_LIVE", "Shop.SyncOrder", {"available": 1})
     ]
+
+
+async def test_drift_refuses_a_worker_that_nobody_knows(on_database, conn):
+    await put(conn)
+    with pytest.raises(InvalidFilter, match=r"a worker with a contract.*got 'no\.Such'.*Shop\.SyncOrder"):
+        await on_database("drift", "no.Such")
+    assert "Shop.SyncOrder" in (await on_database("drift", "Shop.SyncOrder")).stdout
+
+
+async def test_drift_says_so_where_a_known_worker_has_no_rows(on_database, conn):
+    assert (await on_database("drift", "Shop.SyncOrder")).stdout == "no jobs\n"
+
+
+async def test_retention_refuses_a_version_that_nobody_knows(on_database, conn):
+    with pytest.raises(InvalidFilter, match=r"a version of a contract.*got 'Nope@3'.*SyncOrder@"):
+        await on_database("retention", "--dropping", "Nope@3")
+    assert (await on_database("retention", "--dropping", "SyncOrder")).exit_code == 0
+
+
+def test_a_wrong_state_is_told_with_the_plain_name_of_the_nearest(bridge):
+    with pytest.raises(InvalidFilter, match="did you mean 'completed'"):
+        bridge("drift", "--states", "complete")

@@ -197,9 +197,7 @@ def hostile_model(stem: str, text: str) -> Model:
     }
     job = {
         **JOB,
-        "worker": f"W{text}"[:127],
         "queue": f"q{text}"[:127],
         "tags": [text[:100]],
-        "aliases": [f"A{text}"[:127]],
     }
     return model_of(schema, stem, job=job)

@@ -87,6 +87,8 @@ CASES: list[tuple[Any, Any, set[tuple[str, str]]]] = [
     ({"oneOf": [{"type": "number"}, {"minimum": 1}]}, 1, {("", "oneOf")}),
     (TAGGED, {"kind": "x", "a": "1"}, {("/a", "type")}),
     (TAGGED, {"kind": "z"}, {("", "oneOf")}),
+    (TAGGED, {}, {("", "oneOf")}),
+    (TAGGED, {"kind": None}, {("", "oneOf")}),
     (TAGGED, None, set()),
     ({"not": {"type": "string"}}, "a", {("", "not")}),
     ({"if": {"minimum": 1}, "then": {"multipleOf": 2}, "else": False}, 3, {("", "multipleOf")}),
@@ -203,7 +205,7 @@ def test_sensitive_values_are_never_shown(running: Elixir) -> None:
 def test_nothing_of_a_value_becomes_an_atom(running: Elixir) -> None:
     value = {f"key {number} of no atom": f"text {number}" for number in range(500)}
     before = int(running.evaluate(":erlang.system_info(:atom_count)"))
-    running.verdicts([(normalise({"additionalProperties": False, "type": "string"}), [value])])
+    running.verdicts([(normalise({"additionalProperties": False}), [value])])
     assert int(running.evaluate(":erlang.system_info(:atom_count)")) - before < 50
 
 
@@ -230,3 +232,54 @@ def test_writers_refuse_the_same_fields(running: Elixir, numbers: Any, fields: l
     running.load([model])
     [group] = running.verdicts_of([(model, found_in)], "write")
     assert group == [in_python(model.schema, value, "write") for value in found_in], model.schema
+
+
+def told(running: Elixir, value: Any, schema: str) -> str:
+    return running.evaluate(f"Sample.Contracts.Runtime.Check.check({value}, {schema}, :read)")
+
+
+def test_a_value_of_no_branch_is_told_by_its_tag(running: Elixir) -> None:
+    branch = '%{"type" => "object", "required" => ["kind"], "properties" => %{"kind" => %{"const" => "CONST"}}}'
+    branches = ", ".join(branch.replace("CONST", kind) for kind in ("bucket", "disk"))
+    schema = f'%{{"x-tag" => %{{"name" => "kind", "values" => ["bucket", "disk"]}}, "oneOf" => [{branches}]}}'
+    expected = r"expected the field \"kind\" to be \"bucket\" or \"disk\", "
+    for value, came in (
+        ('%{"kind" => "bukket"}', r"got \"bukket\""),
+        ("%{}", "got none"),
+        ('%{"kind" => nil}', "got null"),
+    ):
+        assert told(running, value, schema) == f'[%{{message: "{expected}{came}", path: "", rule: "oneOf"}}]'
+
+
+@pytest.mark.parametrize("way", ["in the branch", "by a reference", "by allOf"])
+def test_a_sensitive_tag_is_not_shown(running: Elixir, way: str) -> None:
+    kind = '%{"properties" => %{"kind" => %{"x-sensitive" => true, "const" => "a"}}}'
+    branch = {
+        "in the branch": kind,
+        "by a reference": '%{"$ref" => "#/$defs/A"}',
+        "by allOf": '%{"allOf" => [%{"$ref" => "#/$defs/A"}]}',
+    }[way]
+    tag = '"x-tag" => %{"name" => "kind", "values" => ["a"]}'
+    shown = told(running, '%{"kind" => "geheim"}', f'%{{{tag}, "$defs" => %{{"A" => {kind}}}, "oneOf" => [{branch}]}}')
+    assert "a value that is not shown" in shown
+    assert "geheim" not in shown
+
+
+@pytest.mark.parametrize(
+    ("missing", "there", "found"),
+    [
+        ("image_id", "id", True),
+        ("id", "image_id", True),
+        ("badge_id", "badgeId", True),
+        ("company", "compnay", True),
+        ("id", "width", False),
+        ("image_id", "size", False),
+    ],
+)
+def test_a_missing_field_is_told_with_an_undeclared_one_like_it(
+    running: Elixir, missing: str, there: str, found: bool
+) -> None:
+    schema = f'%{{"required" => ["{missing}"], "properties" => %{{"{missing}" => true, "size" => true}}}}'
+    shown = told(running, f'%{{"{there}" => 1, "other" => 1}}', schema)
+    assert "expected this field, got none" in shown
+    assert (rf"the undeclared field \"{there}\" is there" in shown) is found

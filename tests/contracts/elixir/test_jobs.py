@@ -84,7 +84,7 @@ def test_options_of_the_caller_win_and_meta_is_merged(loaded: Elixir) -> None:
 
 
 def test_args_that_break_the_contract_raise_with_all_violations(loaded: Elixir) -> None:
-    with pytest.raises(RuntimeError) as error:
+    with pytest.raises(RuntimeError, match=rf"{NAMESPACE}\.SendMail: /") as error:
         new(loaded, '%{id: 0, badge_id: 1, pin: "12345"}')
     for told in (
         "/id: expected at least 1, got 0",
@@ -102,7 +102,7 @@ def test_a_worker_processes_args_as_their_struct(loaded: Elixir) -> None:
 
 def test_a_worker_cancels_what_breaks_the_contract(loaded: Elixir) -> None:
     found = loaded.evaluate('MyApp.SendMail.perform(%Oban.Job{args: %{"id" => 0, "pin" => "12345"}})')
-    assert found.startswith('{:cancel, "')
+    assert found.startswith('{:cancel, "SendMail@4: /')
     for told in ("/id: expected at least 1", "/to: expected this field", "/pin: expected text"):
         assert told in found
     assert "12345" not in found

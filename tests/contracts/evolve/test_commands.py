@@ -45,9 +45,10 @@ def run(*arguments: str) -> Result:
     return CliRunner().invoke(app, ["contracts", *arguments])
 
 
-def git(folder: Path, *arguments: str) -> None:
+def git(folder: Path, *arguments: str) -> str:
     identity = ["-c", "user.name=Test", "-c", "user.email=test@example.org"]
-    subprocess.run(["git", "-C", str(folder), *identity, *arguments], check=True, capture_output=True)
+    command = ["git", "-C", str(folder), *identity, *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 
 def test_release_writes_the_lock_once(folder: Path) -> None:
@@ -126,6 +127,21 @@ def test_what_is_no_revision_is_refused(folder: Path, revision: str) -> None:
     assert result.exit_code == 2
     assert not (folder.parent / "broken").exists()
     assert not (folder / "broken").exists()
+
+
+@pytest.mark.parametrize("missing", ["HEAD:", "HEAD:print_badge.json"])
+def test_a_revision_whose_files_are_missing_is_refused(folder: Path, missing: str) -> None:
+    """As in a partial clone: what git can't read is not what wasn't there."""
+    git(folder, "init", "-q")
+    git(folder, "add", "-A")
+    git(folder, "commit", "-qm", "first")
+    name = git(folder, "rev-parse", missing)
+    (folder / ".git" / "objects" / name[:2] / name[2:]).unlink()
+
+    result = run("check", "--against", "HEAD")
+
+    assert result.exit_code == 2
+    assert "partial clone" in result.stderr
 
 
 def test_diff_compares_two_files(folder: Path, tmp_path: Path) -> None:

@@ -107,6 +107,12 @@ def test_a_released_contract_goes_on_under_another_name_by_its_worker() -> None:
     assert rules == {"CONTRACT_RENAMED"}
 
 
+def test_a_contract_that_goes_on_under_another_name_may_be_released() -> None:
+    after = release([contract(1, "make_badge")], locked(contract(1))).lock
+
+    assert {change.rule for change in check_lock([contract(1, "make_badge")], after)} == {"CONTRACT_RENAMED"}
+
+
 def test_a_version_may_be_taken_out() -> None:
     lock = locked(contract(1), contract(2, note={"type": "string"})).without("PrintBadge", 1)
 

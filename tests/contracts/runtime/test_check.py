@@ -4,6 +4,7 @@ import math
 from decimal import Decimal
 
 import jsonschema
+import msgspec
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
@@ -255,6 +256,15 @@ class TestMessages:
                 assert "secret" not in violation.message
         assert compile_checks(schema)({"pin": "topsecret"}) + compile_checks(schema)({"pin": ["topsecret"]})
 
+    @pytest.mark.parametrize("wrap", [lambda pin: (pin,), lambda pin: {pin}, lambda pin: Holder(pin=pin)])
+    def test_never_show_what_an_object_or_a_collection_holds(self, wrap):
+        [violation] = compile_checks({"type": "string"})(wrap("topsecret"))
+        assert "secret" not in violation.message
+
+
+class Holder(msgspec.Struct):
+    pin: str
+
 
 DEEP = {"$ref": "#/$defs/Node", "$defs": {"Node": {"type": "array", "items": {"$ref": "#/$defs/Node"}}}}
 
@@ -306,3 +316,56 @@ def test_no_python_value_breaks_the_checker(data):
     value = data.draw(st.one_of(odd, st.dictionaries(st.sampled_from(schemas.NAMES), odd, max_size=3)))
     for mode in ("strict", "read", "write"):
         assert isinstance(compile_checks(schema, mode=mode)(value), list)
+
+
+KINDS = {
+    "oneOf": [
+        obj("Bucket", {"kind": {"const": "bucket"}}, required=["kind"]),
+        obj("Disk", {"kind": {"const": "disk"}}, required=["kind"]),
+        {"type": "null"},
+    ]
+}
+
+
+def messages(schema, value):
+    return [violation.message for violation in compile_checks(schema)(value)]
+
+
+@pytest.mark.parametrize(
+    ("value", "came"),
+    [({"kind": "bukket"}, "got 'bukket'"), ({"kind": None}, "got null"), ({}, "and it is missing")],
+    ids=["unknown", "null", "missing"],
+)
+def test_a_value_of_no_branch_is_told_by_its_tag(value, came):
+    schema = obj("Upload", {"target": KINDS})
+    assert found(schema, {"target": value}) == [("/target", "oneOf")]
+    [message] = messages(schema, {"target": value})
+    assert message == f"expected the field 'kind' to be 'bucket' or 'disk', {came}"
+
+
+def test_a_sensitive_tag_is_not_shown():
+    secret = {"type": "string", "x-sensitive": True}
+    branches = [obj(name, {"kind": {**secret, "const": name}}, required=["kind"]) for name in ("A", "B")]
+    [message] = messages({"oneOf": branches}, {"kind": "topsecret"})
+    assert message.endswith("got a value that is not shown")
+
+
+@pytest.mark.parametrize(
+    ("missing", "there", "told"),
+    [
+        ("image_id", ["id", "name"], "id"),
+        ("id", ["image_id"], "image_id"),
+        ("badge_id", ["badgeId"], "badgeId"),
+        ("company", ["compnay", "b"], "compnay"),
+        ("id", ["width"], None),
+        ("image_id", ["size"], None),
+        ("image_id", ["x" * 100 + "image_id"], None),
+        ("image_id", [], None),
+    ],
+)
+def test_a_missing_field_is_told_with_an_undeclared_one_like_it(missing, there, told):
+    schema = obj("Image", {missing: {}, "size": {}}, required=[missing])
+    value = {**dict.fromkeys(there, 1), "more": 1}
+    assert found(schema, value) == [(f"/{missing}", "required")]
+    more = "" if told is None else f"; the undeclared field {told!r} is there"
+    assert messages(schema, value) == [f"expected this field, and it is missing{more}"]

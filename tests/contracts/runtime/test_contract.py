@@ -10,7 +10,7 @@ from bridge import Job
 from bridge.errors import ContractError, DecodeError, InvalidJob
 from bridge.jobs import contracts
 
-from .rig import enum, make_contract, obj
+from .rig import enum, make_contract, module_of, obj
 
 SCHEMA = obj(
     "Badge",
@@ -60,6 +60,15 @@ class TestCast:
         text = '{"node": ' + '{"next": ' * 100_000 + "{}" + "}" * 100_001
         with pytest.raises(ContractError, match="levels of nesting"):
             cls.cast(text)
+
+    def test_an_object_too_deep_to_follow_breaks_the_contract(self):
+        node = obj("Node", {"next": {"$ref": "#/$defs/Node"}})
+        cls = make_contract({**obj("Root", {"node": {"$ref": "#/$defs/Node"}}), "$defs": {"Node": node}})
+        deep = module_of(cls).Node()
+        for _ in range(5_000):
+            deep = module_of(cls).Node(next=deep)
+        with pytest.raises(ContractError, match="levels of nesting"):
+            cls(node=deep).dump()
 
     def test_a_hundred_levels_are_read_and_written(self):
         node = obj("Node", {"next": {"$ref": "#/$defs/Node"}})

@@ -163,3 +163,11 @@ def test_a_default_made_by_a_factory_is_made_anew_each_time():
     read = compile_reader(schema, classes_of(cls))
     assert read({}).labels == ["x"]
     assert read({}).labels is not read({}).labels
+
+
+@pytest.mark.parametrize("mode", ["read", "write"])
+def test_an_object_without_fields_has_one_too(mode):
+    cls = make_contract(obj("Nothing", {}))
+    read = compile_reader(obj("Nothing", {}), classes_of(cls), mode)
+    assert read({}) == cls()
+    assert read({"more": 1}) == (cls() if mode == "read" else None)

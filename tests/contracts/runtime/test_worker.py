@@ -1,14 +1,15 @@
 """Workers with a contract, on a real database: what they get, what is recorded, and what becomes of broken rows."""
 
 import json
+from typing import Any
 
 import pytest
 
 from bridge import Cancel, Job, Record, Snooze, Worker, worker
-from bridge.errors import ContractError, InvalidJob, InvalidWorker
+from bridge.errors import ContractError, InvalidJob, InvalidWorker, JobNotFound, ValidationError
 from bridge.jobs import contracts
 from bridge.jobs.options import build_options
-from tests.queues.rig import ENDS, events_of, insert_row, row_of
+from tests.queues.rig import ENDS, events_of, insert_row, make_worker, row_of
 
 from .rig import enum, make_contract, module_of, obj
 
@@ -57,6 +58,21 @@ def make(registry, badge):
         return cls
 
     return make_one
+
+
+class TestFetching:
+    async def test_a_job_without_a_result_says_why(self, badge, start, conn):
+        oban = await start()
+        job = await badge(**GOOD).enqueue(oban)
+        with pytest.raises(JobNotFound, match=f"job {job.id} is available and has recorded nothing yet"):
+            await oban.fetch_result(job)
+        await conn.execute("update oban_jobs set state = 'completed' where id = $1", job.id)
+        with pytest.raises(JobNotFound, match="though Badge@1 describes a result; run it by a worker with that"):
+            await oban.fetch_result(job)
+        silent = await make_contract(BADGE, worker="Silent")(**GOOD).enqueue(oban)
+        await conn.execute("update oban_jobs set state = 'completed' where id = $1", silent.id)
+        with pytest.raises(JobNotFound, match=r"as Badge@1 describes no result; add x-job\.result"):
+            await oban.fetch_result(silent)
 
 
 class TestRunning:
@@ -189,6 +205,17 @@ class TestBrokenRows:
         else:
             assert "(root): expected an object" in text
 
+    async def test_even_a_long_list_of_violations_is_complete(self, registry, start, ends, conn):
+        numbers = {f"n{nth}": {"type": "integer"} for nth in range(50)}
+        cls = make_contract(obj("Numbers", numbers), worker="Numbers", queue="badges")
+        make_worker(registry, None, name="Numbers", contract=cls)
+        await start(queues={"badges": 1})
+        args = json.dumps(dict.fromkeys(numbers, "text"))
+        job_id = await insert_row(conn, worker="Numbers", queue="badges", args=args)
+        await ends.next()
+        [entry] = (await row_of(conn, job_id))["errors"]
+        assert [name for name in numbers if f"/{name}: expected an integer" not in entry["error"]] == []
+
     async def test_quarantine_costs_no_attempt_and_ends_when_somebody_mends_the_row(
         self, make, file, start, ends, conn
     ):
@@ -266,6 +293,31 @@ class events_done:  # noqa: N801 - reads as a function where it is used
         return None
 
 
+SECRET = obj("Secret", {"pin": {"type": "string", "x-sensitive": True}})
+
+
+class TestSensitiveValues:
+    @pytest.mark.parametrize("pin", ["topsecret\x00", "topsecret\ud800", {"topsecret"}, b"topsecret"], ids=repr)
+    async def test_one_that_json_cannot_hold_is_not_shown_to_who_enqueues_it(self, start, pin):
+        cls = make_contract(SECRET, worker="Secrets")
+        oban = await start()
+        for build in (lambda: cls(pin=pin).new(), lambda: Job("Secrets", args={"pin": pin})):
+            with pytest.raises(ValidationError) as caught:
+                await oban.enqueue(build())
+            assert "topsecret" not in f"{caught.value} {caught.value!r}"
+
+    @pytest.mark.parametrize("pin", ["topsecret\x00", "topsecret\ud800", {"topsecret"}, b"topsecret"], ids=repr)
+    async def test_one_that_a_result_cannot_hold_is_not_in_the_rows_errors(self, registry, start, ends, conn, pin):
+        cls = make_contract(obj("Ask", {}), result=SECRET, worker="Secrets", queue="badges", max_attempts=1)
+        make_worker(registry, lambda _job: {"pin": pin}, name="Secrets", contract=cls)
+        oban = await start(queues={"badges": 1})
+        job = await cls().enqueue(oban)
+        await ends.of(job)
+        row = await row_of(conn, job)
+        assert (row["state"], "a value that is not shown" in row["errors"][0]["error"]) == ("discarded", True)
+        assert "topsecret" not in json.dumps(row["errors"])
+
+
 class TestInserting:
     BROKEN = pytest.mark.parametrize(
         ("args", "path"),
@@ -309,6 +361,19 @@ class TestInserting:
         with pytest.raises(ContractError):
             cls.new({**GOOD, "x": 1})
 
+    @pytest.mark.parametrize("before", [1, 5_003], ids=["in the first chunk", "in a later one"])
+    async def test_enqueue_many_says_which_job_is_wrong(self, badge, start, conn, before):
+        oban = await start()
+        good = [Job("Anybody", args={})] * before
+        with pytest.raises(ContractError, match=rf"^Badge@1: /id: .*; this is jobs\[{before}\]$") as caught:
+            await oban.enqueue_many([*good, Job("Badges.Generate", args={"id": 0, "name": "Ada"})])
+        assert [violation.path for violation in caught.value.violations] == ["/id"]
+        job = Job("Anybody", args={})
+        job.priority = 11
+        with pytest.raises(InvalidJob, match=rf"^priority: .*jobs\[{before}\]$"):
+            await oban.enqueue_many([*good, job])
+        assert await conn.fetchval("select count(*) from oban_jobs") == 0
+
     async def test_a_python_object_that_breaks_a_bound_is_refused(self, badge, start):
         oban = await start()
         with pytest.raises(ContractError, match="/id: expected at least 1, got 0"):
@@ -332,6 +397,12 @@ class TestInserting:
         ):
             with pytest.raises(InvalidJob):
                 build()
+
+    async def test_an_object_without_a_contract_is_refused_by_its_class(self, badge, file, make):
+        cls = make(lambda _job: None)
+        for build in (cls.new, lambda args: Job("Badges.Generate", args=args)):
+            with pytest.raises(InvalidJob, match="args: expected Badge or a dict, got 'File'"):
+                build(file(path="a", size=1))
 
     async def test_the_tag_is_in_meta_whoever_builds_the_job(self, badge, start, conn):
         oban = await start()
@@ -381,6 +452,24 @@ class TestUpdating:
 
 
 class TestDefinition:
+    @pytest.fixture
+    def registered(self):
+        """A function that defines a worker under a contract with these annotations."""
+        from bridge.jobs import registry
+
+        found = []
+
+        def define_one(contract, job, result):
+            async def process(_self, job):
+                return None
+
+            process.__annotations__ = {"job": job, "return": result}
+            found.append(worker(contract=contract)(type("Generate", (Worker,), {"process": process})))
+
+        yield define_one
+        for cls in found:
+            registry.unregister(cls)
+
     def test_the_contract_gives_the_options(self, make):
         timed = make_contract(BADGE, worker="T", queue="q", timeout=30, aliases=("Old",), priority=3)
         options = build_options("X", {"contract": timed, "meta": {"a": 1}})
@@ -409,6 +498,30 @@ class TestDefinition:
     def test_only_a_generated_class_is_a_contract(self, contract):
         with pytest.raises(InvalidWorker, match="a class that bridge contracts build wrote"):
             build_options("X", {"contract": contract})
+
+    def test_a_shared_schemas_class_is_said_to_describe_no_job(self, file):
+        with pytest.raises(InvalidWorker, match="the contract file of File has no x-job"):
+            build_options("X", {"contract": file})
+
+    def test_annotations_of_other_types_are_refused(self, badge, file, registered):
+        other = make_contract(BADGE, worker="Other")
+        for job, result, told in (
+            (Job[other], file, r"process: expected a Job\[Badge\], got 'Job\[Badge\]'"),
+            (Job[dict], file, r"got 'Job\[dict\]'"),
+            (Job[badge], str, "process: expected -> File, got '-> str'"),
+            (Job[badge], other | Cancel, "got '-> Badge'"),
+        ):
+            with pytest.raises(InvalidWorker, match=told):
+                registered(badge, job, result)
+
+    def test_annotations_of_the_contracts_types_or_of_anything_are_taken(self, badge, file, registered):
+        kinds = (file, file | None, file | Cancel | Snooze | Record, None, Any, object, dict[str, Any], dict, "Nowhere")
+        for result in kinds:
+            registered(badge, Job[badge], result)
+        silent = make_contract(BADGE, worker="Silent")
+        for job in (Job, Job[Any], Job[badge | silent], Any, "Job[Nowhere]"):
+            registered(badge, job, file)
+        registered(silent, Job[Any], str)
 
     def test_a_policy_is_one_of_two_and_needs_a_contract(self, make):
         with pytest.raises(InvalidWorker, match="'cancel' or 'quarantine'"):
@@ -440,6 +553,9 @@ class TestDefinition:
     def test_two_contracts_of_one_worker_are_refused_unless_it_is_the_same_class_again(self, badge):
         with pytest.raises(InvalidWorker, match="describes it already"):
             make_contract(BADGE, worker="Badges.Generate")
+        with pytest.raises(InvalidWorker, match="describes it already"):
+            make_contract(BADGE, worker="Badges.Other", aliases=("Badges.Generate",))
+        assert contracts.find("Badges.Other") is None
         again = badge.__contract__
         contracts.register(again, ["Badges.Generate"])
         assert contracts.find("Badges.Generate") is again

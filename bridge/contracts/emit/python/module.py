@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import keyword
+import re
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Any, Final
@@ -103,8 +104,9 @@ class _Module:
             return self._scope.runtime("ContractStruct")
         shape = None if result is None else shape_of(result, result)
         returned = "None" if shape is None else flat(self._native.annotation(shape))
-        if shape is not None and self._native.is_late(shape):
-            returned = literals.text(returned)  # the name is there for type checkers alone
+        is_own = self._model.name in re.findall(r"\w+", returned)
+        if shape is not None and (is_own or self._native.is_late(shape)):
+            returned = literals.text(returned)  # the class itself, or a name that is there for type checkers alone
         return f"{self._scope.runtime('Contract')}[{returned}]"
 
     @property

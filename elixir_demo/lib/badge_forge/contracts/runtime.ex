@@ -57,7 +57,7 @@ defmodule BadgeForge.Contracts.Runtime do
 
     case Check.check(plain, schema, :write, shape) do
       [] -> plain
-      violations -> raise ArgumentError, "the contract is broken: " <> describe(violations)
+      violations -> raise ArgumentError, "#{name(shape)}: #{describe(violations)}"
     end
   end
 
@@ -78,12 +78,12 @@ defmodule BadgeForge.Contracts.Runtime do
     end
   end
 
-  @doc "Runs `worker.process/2` with a job's args; args that break the contract cancel the job."
-  @spec perform(map(), module(), module()) :: term()
-  def perform(job, contract, worker) do
+  @doc "Runs `worker.process/2` with a job's args; args that break the contract, by its `tag`, cancel the job."
+  @spec perform(map(), module(), String.t(), module()) :: term()
+  def perform(job, contract, tag, worker) do
     case contract.cast(job.args) do
       {:ok, args} -> worker.process(args, job)
-      {:error, violations} -> {:cancel, "the contract is broken: " <> describe(violations)}
+      {:error, violations} -> {:cancel, "#{tag}: #{describe(violations)}"}
     end
   end
 
@@ -91,6 +91,7 @@ defmodule BadgeForge.Contracts.Runtime do
   @spec worker(module(), keyword(), keyword(), Macro.t()) :: Macro.t()
   def worker(contract, job, served, opts) do
     base = Keyword.drop(job, [:worker, :meta])
+    tag = job[:meta]["contract"]
 
     quote location: :keep do
       unquote(__MODULE__).own_worker!(__MODULE__, unquote(contract), unquote(served[:names]))
@@ -106,7 +107,7 @@ defmodule BadgeForge.Contracts.Runtime do
 
       @impl Oban.Worker
       def perform(%Oban.Job{} = job) do
-        unquote(__MODULE__).perform(job, unquote(contract), __MODULE__)
+        unquote(__MODULE__).perform(job, unquote(contract), unquote(tag), __MODULE__)
       end
 
       @impl Oban.Worker
@@ -136,6 +137,9 @@ defmodule BadgeForge.Contracts.Runtime do
       path <> ": " <> violation.message
     end)
   end
+
+  defp name({:struct, module}), do: inspect(module)
+  defp name(_shape), do: "the contract is broken"
 
   # Recorded results
 
@@ -383,8 +387,14 @@ defmodule BadgeForge.Contracts.Runtime.Check do
     value |> Enum.drop(prefix) |> Enum.map(&{schema, &1}) |> items(prefix, at)
   end
 
-  defp keyword("required", names, value, at) when is_map(value),
-    do: missing(names, value, at, "required", "this field")
+  defp keyword("required", names, value, at) when is_map(value) do
+    declared = at.schema |> Map.get("properties", %{}) |> Map.keys()
+
+    for name <- names, not is_map_key(value, name) do
+      message = "expected this field, got none" <> near(name, value, declared ++ names)
+      broken(into(at, name), "required", message)
+    end
+  end
 
   defp keyword("dependentRequired", names, value, at) when is_map(value) do
     names
@@ -431,14 +441,19 @@ defmodule BadgeForge.Contracts.Runtime.Check do
 
   defp keyword("allOf", schemas, value, at), do: Enum.flat_map(schemas, &walk(&1, value, at))
 
-  defp keyword("oneOf", schemas, value, at) do
+  # Every branch requires the tag to be its own, so that no other value of it can fit
+  defp keyword("oneOf", schemas, value, %{schema: %{"x-tag" => tag}} = at) when is_map(value) do
     if index = branch(at.schema, value) do
       schemas |> Enum.at(index) |> walk(value, at)
     else
-      at = %{at | open?: at.open? and nullable?(schemas)}
-      found = Enum.count(schemas, &valid?(&1, value, at))
-      tell(found == 1 || "exactly one of several forms (#{found} fit)", "oneOf", value, at)
+      [broken(at, "oneOf", no_branch(tag, schemas, value, at))]
     end
+  end
+
+  defp keyword("oneOf", schemas, value, at) do
+    at = %{at | open?: at.open? and nullable?(schemas)}
+    found = Enum.count(schemas, &valid?(&1, value, at))
+    tell(found == 1 || "exactly one of several forms (#{found} fit)", "oneOf", value, at)
   end
 
   defp keyword("if", schema, value, at) do
@@ -529,6 +544,37 @@ defmodule BadgeForge.Contracts.Runtime.Check do
     end
   end
 
+  # A field that nobody declares, and that was probably meant; only so many are looked at
+  defp near(name, value, declared) do
+    value
+    |> Map.keys()
+    |> Kernel.--(declared)
+    |> Enum.take(20)
+    |> Enum.filter(&(String.length(&1) <= 60))
+    |> Enum.sort_by(&(-String.jaro_distance(&1, name)))
+    |> Enum.find(&like?(&1, name))
+    |> case do
+      nil -> ""
+      other -> "; the undeclared field #{literal(other)} is there"
+    end
+  end
+
+  defp like?(other, name) do
+    {other, name} = {words(other), words(name)}
+
+    other != [] and
+      (other -- name == [] or name -- other == [] or
+         String.jaro_distance(Enum.join(name), Enum.join(other)) > 0.85)
+  end
+
+  # `badgeId` and `badge_id` have the same
+  defp words(name) do
+    name
+    |> String.replace(~r/([a-z0-9])([A-Z])/, "\\1_\\2")
+    |> String.downcase()
+    |> String.split(["_", "-"], trim: true)
+  end
+
   defp field(schema, value, name, at), do: walk(schema, Map.fetch!(value, name), into(at, name))
 
   defp others(value, schema) do
@@ -555,10 +601,40 @@ defmodule BadgeForge.Contracts.Runtime.Check do
   end
 
   # The place of the branch that the value's tag names, where the branches have a tag
-  defp branch(%{"x-tag" => %{"name" => tag, "values" => values}}, value) when is_map(value),
-    do: Enum.find_index(values, &(&1 == value[tag]))
+  defp branch(%{"x-tag" => %{"name" => tag, "values" => values}}, value) when is_map(value) do
+    case value do
+      # A branch without a tag, that of null, has none in `values`.
+      %{^tag => kind} when is_binary(kind) -> Enum.find_index(values, &(&1 == kind))
+      _no_tag -> nil
+    end
+  end
 
   defp branch(_schema, _value), do: nil
+
+  defp no_branch(%{"name" => tag, "values" => values}, schemas, value, at) do
+    known = values |> Enum.filter(&is_binary/1) |> Enum.map_join(" or ", &literal/1)
+    at = %{at | hidden?: at.hidden? or Enum.any?(schemas, &hides?(&1, tag, at))}
+
+    came =
+      case value do
+        %{^tag => kind} -> "got #{shown(kind, at)}"
+        _no_tag -> "got none"
+      end
+
+    "expected the field #{literal(tag)} to be #{known}, #{came}"
+  end
+
+  # Whether a branch, which never refers to itself, keeps the values of a field out of messages
+  defp hides?(%{} = schema, name, at) do
+    match?(%{"properties" => %{^name => %{"x-sensitive" => true}}}, schema) or
+      hides?(at.defs[target(schema)], name, at) or
+      Enum.any?(Map.get(schema, "allOf", []), &hides?(&1, name, at))
+  end
+
+  defp hides?(_schema, _name, _at), do: false
+
+  defp target(%{"$ref" => "#/$defs/" <> name}), do: name
+  defp target(_schema), do: nil
 
   defp nullable?(schemas) do
     others = Enum.reject(schemas, &null?/1)
