@@ -87,12 +87,13 @@ class Leader:
             await asyncio.wait([self._task], timeout=RELEASE)
             self._task = None
         await self._settle(0.0)
-        try:
-            async with asyncio.timeout(RELEASE):
-                # Also where it doesn't lead: the election that was cancelled may have been won.
-                await self._engine.release_lease(self.lease, self.node)
-        except Exception as error:
-            logger.warning("could not release the lease %s, which will run out: %s", self.lease, error or "no answer")
+        # Also where it doesn't lead: the election that was cancelled may have been won. A cancelled call waits on for a
+        # server that says nothing, so it is left behind.
+        releasing = asyncio.create_task(self._engine.release_lease(self.lease, self.node))
+        await asyncio.wait([releasing], timeout=RELEASE)
+        error = TimeoutError("no answer") if releasing.cancel() else releasing.exception()
+        if error is not None:
+            logger.warning("could not release the lease %s, which will run out: %s", self.lease, error)
 
     async def wait_for_leadership(self) -> None:
         """Return when this node leads."""
