@@ -49,13 +49,13 @@ async def test_limits_of_older_tables(engine, conn, ear, limit, bad, good, messa
     job_id = await put(conn, "scheduled")
 
     acts = [
-        lambda values: older.insert(Job("W", **values)),
-        lambda values: older.insert_many([Job("W"), Job("W", **values)]),
-        lambda values: older.update({"id": job_id}, values),
+        (lambda values: older.insert(Job("W", **values)), ""),
+        (lambda values: older.insert_many([Job("W"), Job("W", **values)]), "; this is jobs[1]"),
+        (lambda values: older.update({"id": job_id}, values), ""),
     ]
-    for act in acts:
+    for act, place in acts:
         async with untouched(conn, ear):
             with pytest.raises(InvalidJob) as refusal:
                 await act(bad)
-        assert str(refusal.value) == f"{message}; run bridge status to see what this database lacks"
+        assert str(refusal.value) == f"{message}; run bridge status to see what this database lacks{place}"
         await act(good)

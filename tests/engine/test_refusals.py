@@ -311,11 +311,11 @@ async def test_inserts(engine, conn, ear, build, message):
         await engine.insert_many([Job("W"), build(), Job("W")])
 
     async with untouched(conn, ear):
-        for insert in (one, many):
+        for insert, place in ((one, ""), (many, "; this is jobs[1]")):
             with pytest.raises(ValidationError) as refusal:
                 await insert()
 
-            assert str(refusal.value) == message
+            assert str(refusal.value) == message + place
             assert isinstance(refusal.value, InvalidJob | EncodeError)
             assert isinstance(refusal.value, ValueError)
             assert isinstance(refusal.value, BridgeError)
