@@ -11,9 +11,10 @@ from bridge.codecs import json
 from bridge.contracts import shapes
 from bridge.contracts.model import JobOptions, Language, Schema
 from bridge.contracts.runtime.build import Builder
-from bridge.contracts.runtime.check import TOO_DEEP, Checker, compile_checks, sensitive_names
+from bridge.contracts.runtime.check import TOO_DEEP, Checker, compile_checks
 from bridge.contracts.runtime.classes import Classes
 from bridge.contracts.runtime.fast import Reader, compile_reader
+from bridge.contracts.runtime.hidden import hidden_names
 from bridge.errors import ContractError, EncodeError, InvalidJob, Violation
 from bridge.jobs import Cancel, Discard, Job, Record, Snooze, checks, contracts
 from bridge.jobs.job import OPTIONS
@@ -147,11 +148,14 @@ class Terms:
 
     def redact(self, args: Any) -> Any:
         """Return args as a row holds them, with `"<sensitive>"` for fields that any part of the contract calls so."""
-        return redacted(args, self._sensitive) if self._sensitive else args
+        try:
+            return redacted(args, self._sensitive) if self._sensitive else args
+        except RecursionError:  # too deep to look through, so nothing of it is shown
+            return SENSITIVE
 
     @cached_property
     def _sensitive(self) -> frozenset[str]:
-        return frozenset(sensitive_names(self.schema))
+        return frozenset(hidden_names(self.schema))
 
     def check_row(self, args: Any) -> None:
         """Raise ContractError for args that can't be read."""

@@ -98,3 +98,28 @@ def test_the_repr_of_a_generated_object_hides_them(tmp_path, monkeypatch):
     value = charge.Charge(token=SECRET, amount=2, card=charge.ChargeCard(pan=SECRET, n=1))
     assert repr(value) == "Charge(token=<sensitive>, amount=2, card=ChargeCard(pan=<sensitive>, n=1))"
     assert SECRET not in str(value.new())
+
+
+def test_a_value_that_is_sensitive_by_reference_or_in_a_list_is_hidden():
+    secret = {"type": "string", "x-sensitive": True}
+    schema = obj(
+        "Send",
+        {
+            "one": {"$ref": "#/$defs/Secret"},
+            "many": {"type": "array", "items": {"$ref": "#/$defs/Secret"}},
+            "some": {"type": "object", "additionalProperties": secret},
+            "open": {"type": "string"},
+        },
+    )
+    contract = make_contract({**schema, "$defs": {"Secret": secret}}, worker="Shop.Send").__contract__
+    args = {"one": SECRET, "many": [SECRET], "some": {"a": SECRET}, "open": "x"}
+
+    assert contract.redact(args) == {**dict.fromkeys(("one", "many", "some"), "<sensitive>"), "open": "x"}
+
+
+def test_args_that_are_too_deep_to_look_through_are_hidden_whole(pay):
+    deep = []
+    for _ in range(100_000):
+        deep = [deep]
+
+    assert pay.__contract__.redact({"amount": deep}) == "<sensitive>"
