@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal
 
-from bridge.engine import inserts
 from bridge.engine.acks import QUARANTINE, Ack, split
 from bridge.engine.clock import utc_now
 from bridge.engine.connections import Connections
 from bridge.engine.crons import Crons
 from bridge.engine.filters import MAX_INT8, build_where
 from bridge.engine.indexes import Indexes
+from bridge.engine.inserting import Inserting
 from bridge.engine.leases import Leases
-from bridge.engine.peers import Peer
 from bridge.engine.producers import Producers
 from bridge.engine.pruning import Pruning
+from bridge.engine.staging import Staging
 from bridge.engine.statements import Statements
 from bridge.engine.updates import Changes, check_changes, update_values
 from bridge.errors import InvalidFilter
@@ -25,14 +25,10 @@ from bridge.jobs import Job, checks
 if TYPE_CHECKING:
     from bridge.engine.schema import Catalog
 
-#: How many due jobs one round of staging takes (Oban 2.23).
-STAGE_LIMIT = 5_000
-
-A = TypeVar("A")
 Group = Literal["state", "queue", "worker"]
 
 
-class Engine(Leases, Crons, Producers, Pruning, Indexes):
+class Engine(Inserting, Staging, Leases, Crons, Producers, Pruning, Indexes):
     """Reads and writes jobs of one schema.
 
     Args:
@@ -51,31 +47,6 @@ class Engine(Leases, Crons, Producers, Pruning, Indexes):
         # pg_notify refuses longer channel names; then nodes poll.
         self._can_notify = len(self._signal_channel.encode()) <= 63
         self._announces = announce and self._can_notify and not catalog.announces_inserts
-
-    # Inserting
-
-    async def insert(self, job: Job[A], conn: Any = None) -> Job[A]:
-        """Insert one job and announce it, in `conn`'s transaction where one is given."""
-        row = inserts.insert_row(job, self.catalog)
-        channel = self._insert_channel if self._announces else None
-        [found] = await self._fetch("insert_job", *row, channel, conn=conn)
-        return inserts.stored(job, found)
-
-    async def insert_many(self, jobs: Iterable[Job[Any]] | AsyncIterable[Job[Any]], conn: Any = None) -> list[Job[Any]]:
-        """Insert any number of jobs, all or none, and announce each queue once."""
-        found: list[tuple[Job[Any], Any]] = []
-        async with self._connections.transaction(conn) as held:
-            async for chunk in inserts.chunks(jobs):
-                found += await self._insert_chunk(chunk, len(found), held)
-        # Only now: jobs of a transaction that failed have no ids.
-        return [inserts.stored(job, row) for job, row in found]
-
-    async def _insert_chunk(self, chunk: list[Job[Any]], first: int, conn: Any) -> Iterable[tuple[Job[Any], Any]]:
-        rows = inserts.insert_rows(chunk, self.catalog, first)
-        found = await self._fetch("insert_jobs", *inserts.columns(rows), conn=conn)
-        if self._announces and (queues := inserts.announced_queues(rows)):
-            await self._fetch("announce_queues", self._insert_channel, queues, conn=conn)
-        return zip(chunk, sorted(found, key=lambda row: row["id"]), strict=True)
 
     # Running
 
@@ -137,29 +108,6 @@ class Engine(Leases, Crons, Producers, Pruning, Indexes):
         rows = await self._fetch("release_jobs", list(ids), uuid, utc_now())
         await self._announce({row["queue"] for row in rows if row["state"] == "available"})
         return {row["id"]: row["state"] for row in rows}
-
-    async def stage(self, queues: Sequence[str], *, allowed: bool) -> tuple[int, set[str]]:
-        """Make due jobs available where `allowed`; return how many, and which of `queues` have something to fetch."""
-        channel = self._insert_channel if self._can_notify else None
-        rows = await self._fetch("stage_jobs", allowed, utc_now(), STAGE_LIMIT, list(queues), channel)
-        ready = {row["queue"] for row in rows}
-        return sum(row["jobs"] for row in rows), ready & set(queues)
-
-    async def elixir_leads(self) -> bool:
-        """Tell whether an Elixir node holds a live lease.
-
-        Tables of V9 and V10 have none to tell it by, so the answer is True there. On those of Oban for
-        Python, Elixir can't lead.
-        """
-        if not self.catalog.has_peers:
-            return self.catalog.origin != "oban-py"
-        [row] = await self._fetch("elixir_leads", utc_now())
-        return bool(row[0])
-
-    async def live_peers(self) -> list[Peer]:
-        """Return the live leases; none where there is no table of them."""
-        rows = await self._fetch("live_peers", utc_now()) if self.catalog.has_peers else []
-        return [Peer.from_row(row) for row in rows]
 
     async def notify(self, channel: str, payloads: Sequence[str]) -> None:
         """Publish texts on a channel."""

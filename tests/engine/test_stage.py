@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 
 from bridge.engine import utc_now
-from bridge.engine.engine import STAGE_LIMIT
+from bridge.engine.staging import STAGE_LIMIT
 from bridge.jobs import Job
 
 from .rig import NODE, engine_on, fetch, put, row

@@ -108,7 +108,7 @@ async def test_no_queue_is_woken_for_nothing(stager, conn):
 
 
 async def test_the_latest_due_jobs_come_first_where_they_are_too_many(stager, conn, monkeypatch):
-    monkeypatch.setattr("bridge.engine.engine.STAGE_LIMIT", 3)
+    monkeypatch.setattr("bridge.engine.staging.STAGE_LIMIT", 3)
     jobs = [await insert_row(conn, state="scheduled", scheduled_at=DUE + timedelta(days=day)) for day in range(5)]
     service = stager("default")
     await service.run_once()

@@ -1,0 +1,76 @@
+"""How an instance steers queues, here and on other nodes."""
+
+from __future__ import annotations
+
+from bridge.oban.base import Base
+from bridge.pubsub import Notifier, signals
+from bridge.queues import QueueInfo
+
+
+class Control(Base):
+    """Queues: pause, scale, start, stop, and tell how they stand."""
+
+    async def pause_queue(self, queue: str, *, node: str | None = None, local_only: bool = False) -> None:
+        """Let a queue fetch no more, on all nodes of both languages, on `node`, or here alone; what runs goes on."""
+        await self._signal(signals.Pause(queue), node, local_only)
+
+    async def resume_queue(self, queue: str, *, node: str | None = None, local_only: bool = False) -> None:
+        """Let a queue fetch again; scoped as in `pause_queue`."""
+        await self._signal(signals.Resume(queue), node, local_only)
+
+    async def pause_all_queues(self, *, node: str | None = None, local_only: bool = False) -> None:
+        """Let no queue fetch; scoped as in `pause_queue`."""
+        await self._signal(signals.Pause(signals.ALL_QUEUES), node, local_only)
+
+    async def resume_all_queues(self, *, node: str | None = None, local_only: bool = False) -> None:
+        """Let every queue fetch again; scoped as in `pause_queue`."""
+        await self._signal(signals.Resume(signals.ALL_QUEUES), node, local_only)
+
+    async def scale_queue(self, queue: str, limit: int, *, node: str | None = None, local_only: bool = False) -> None:
+        """Let a queue run at most `limit` jobs at once on each node; scoped as in `pause_queue`.
+
+        Raises:
+            InvalidSignal: A limit that would break an Elixir node: not an integer, or less than 1.
+        """
+        await self._signal(signals.Scale(queue, limit), node, local_only)
+
+    async def start_queue(
+        self,
+        queue: str,
+        limit: int,
+        *,
+        paused: bool = False,
+        node: str | None = None,
+        local_only: bool = False,
+    ) -> None:
+        """Start a queue; nodes where it runs leave it as it is. Scoped as in `pause_queue`, raises as `scale_queue`."""
+        await self._signal(signals.Start(queue, limit, paused), node, local_only)
+
+    async def stop_queue(self, queue: str, *, node: str | None = None, local_only: bool = False) -> None:
+        """Stop a queue, giving its running jobs the grace period; scoped as in `pause_queue`."""
+        await self._signal(signals.Stop(queue), node, local_only)
+
+    def check_queue(self, queue: str) -> QueueInfo | None:
+        """Tell how a queue stands on this node; None where it doesn't run here."""
+        return self._parts.queues.check(queue)
+
+    def check_all_queues(self) -> list[QueueInfo]:
+        """Tell how each queue of this node stands."""
+        return [info for name in self._parts.queues.names() if (info := self._parts.queues.check(name))]
+
+    def running_jobs(self) -> list[int]:
+        """Return the ids of the jobs that run on this node now; empty where the instance is not running."""
+        return [] if self._runtime is None else self._runtime.queues.running_jobs()
+
+    @property
+    def notifier(self) -> Notifier:
+        """Messages between nodes: `listen`, `unlisten`, `notify`, `status`.
+
+        An instance without queues hears nothing until its notifier's `start` is awaited.
+        """
+        return self._parts.notifier
+
+    async def _signal(self, signal: signals.Signal, node: str | None, local_only: bool) -> None:
+        target = self.node if local_only else node
+        ident = signals.ANY if target is None else signals.ident(self.name, target)
+        await self._parts.signal(signal, ident)

@@ -1,0 +1,45 @@
+"""How an instance inserts jobs."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, Iterable
+from typing import Any, TypeVar
+
+from bridge.jobs import Job
+from bridge.oban.base import Base
+
+A = TypeVar("A")
+
+
+class Inserting(Base):
+    """New jobs, one or many."""
+
+    async def enqueue(self, job: Job[A], *, conn: Any = None) -> Job[A]:
+        """Insert a job and tell its queue; the job gets its `id`, `inserted_at` and `scheduled_at`.
+
+        Args:
+            job: From `Job(…)` or `Worker.new(…)`. One that was inserted before is inserted again, as a copy.
+            conn: An asyncpg connection: the job is inserted in its transaction, and is seen and announced when that
+                commits.
+
+        Raises:
+            InvalidJob: A value that the table or an Elixir node can't take; nothing was written.
+            ContractError: Args that break the contract of the job's worker.
+            EncodeError: The same, within args or meta.
+        """
+        return await self._parts.engine.insert(job, conn)
+
+    async def enqueue_many(
+        self, jobs: Iterable[Job[Any]] | AsyncIterable[Job[Any]], *, conn: Any = None
+    ) -> list[Job[Any]]:
+        """Insert any number of jobs in one transaction, and tell each queue once; returns them in their order.
+
+        Args:
+            jobs: Any iterable, async or not; 5,000 at a time are held in memory beside the result.
+            conn: As in `enqueue`.
+
+        Raises:
+            InvalidJob, ContractError, EncodeError: As in `enqueue`, and which of the jobs it is, counted from 0; none
+                of them was inserted.
+        """
+        return await self._parts.engine.insert_many(jobs, conn)
