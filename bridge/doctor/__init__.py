@@ -1,0 +1,1 @@
+"""What is wrong with a database or its nodes, each with the mend."""

@@ -1,0 +1,1 @@
+"""Inserting jobs from code without an event loop: Flask, Django, scripts."""
