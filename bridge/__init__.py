@@ -1,9 +1,10 @@
 """Bridge: durable jobs between Elixir and Python, through Oban's table in PostgreSQL."""
 
 from bridge.errors import BridgeError, ContractError
-from bridge.jobs import Cancel, Discard, Job, JobState, Record, Snooze, Worker, current_job, job, worker
+from bridge.jobs import Cancel, Discard, Job, JobState, Record, Snooze, Unique, Worker, current_job, job, worker
 from bridge.oban import Oban
 from bridge.queues import QueueOptions
+from bridge.sync import SyncOban
 
 __all__ = [
     "BridgeError",
@@ -16,6 +17,8 @@ __all__ = [
     "QueueOptions",
     "Record",
     "Snooze",
+    "SyncOban",
+    "Unique",
     "Worker",
     "current_job",
     "job",

@@ -8,6 +8,7 @@ import re
 import socket
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -80,8 +81,18 @@ def load_settings(
     found = {name: Setting(name, option.default, "default") for name, option in _OPTIONS.items()}
     for layer in layers:
         for name, (value, source) in layer.items():
-            found[name] = Setting(name, _OPTIONS[name].parse(name, value), source)
+            with _said_by(source):
+                found[name] = Setting(name, _OPTIONS[name].parse(name, value), source)
     return found
+
+
+@contextmanager
+def _said_by(source: str) -> Iterator[None]:
+    try:
+        yield
+    except InvalidSetting as error:
+        error.source = source
+        raise
 
 
 def mask_password(dsn: str) -> str:
@@ -154,8 +165,9 @@ def _from_file(file: Path | None, folder: Path) -> _Layer:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InvalidSetting(str(path), str(error), "a TOML file that can be read") from None
-    values = _flatten(_table(content, "tool", "bridge") if path.name == "pyproject.toml" else content)
-    _check_names(values)
+    with _said_by(path.name):
+        values = _flatten(_table(content, "tool", "bridge") if path.name == "pyproject.toml" else content)
+        _check_names(values)
     return {name: (value, path.name) for name, value in values.items()}
 
 
@@ -331,6 +343,7 @@ _OPTIONS: dict[str, _Option] = {
     "pool.min_size": _Option(1, _integer(0, 1_000)),
     "pool.max_size": _Option(10, _integer(1, 1_000)),
     "pool.timeout": _Option(60.0, _number(0.1, 86_400)),
+    "pool.prepared": _Option("auto", _one_of("auto", "on", "off")),
     "stager.interval": _Option(1.0, _number(0.01, 3_600)),
     "stager.mode": _Option("auto", _one_of("auto", "on", "off")),
     "leader.interval": _Option(30.0, _number(0.1, 3_600)),

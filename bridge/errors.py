@@ -138,7 +138,16 @@ class InvalidPayload(ValidationError):
 
 
 class InvalidContract(ValidationError):
-    """A contract file that is no JSON Schema of the supported dialect; `field` is the file and the place in it."""
+    """A contract file that is no JSON Schema of the supported dialect; `field` is the file and the place in it.
+
+    Attributes:
+        others: What is wrong with the other files of the folder, where a folder was read; the text tells it, too.
+    """
+
+    others: tuple[InvalidContract, ...] = ()
+
+    def __str__(self) -> str:
+        return "\n".join([super().__str__(), *map(str, self.others)])
 
 
 class ContractError(ValidationError):
@@ -167,7 +176,16 @@ class ContractError(ValidationError):
 
 
 class InvalidSetting(ValidationError):
-    """A configuration value, wherever it came from."""
+    """A configuration value, wherever it came from.
+
+    Attributes:
+        source: Where that was, as in `Setting.source`; empty where the caller passed it.
+    """
+
+    source = ""
+
+    def __str__(self) -> str:
+        return f"{super().__str__()} (from {self.source})" if self.source else super().__str__()
 
 
 class EncodeError(ValidationError):

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bridge.cluster import check_leader
 from bridge.config import check_dsn, check_node, check_prefix, default_node
 from bridge.cron import CronOptions, Expression, find_zone, parse_cron
 from bridge.cron.options import placed
+from bridge.engine import check_prepared
 from bridge.errors import InvalidSetting
 from bridge.jobs import Registry
 from bridge.jobs.checks import MAX_INT4, integer, seconds, suggest
 from bridge.jobs.checks import name as check_name
+from bridge.jobs.modes import Mode, check_mode
 from bridge.maintenance import check_lifeline, check_pruner, check_reindexer, check_stager
 from bridge.pubsub import signals
 from bridge.queues import QueueOptions, parse_queues
@@ -40,6 +42,7 @@ class Plan:
     reindexer: Mapping[str, Any]
     notifier: Mapping[str, Any] = field(repr=False)  # it may hold a DSN
     pool_options: Mapping[str, Any]
+    testing: Mode = "disabled"
 
     @property
     def ident(self) -> str:
@@ -66,6 +69,7 @@ def make_plan(
     notifier: Any,
     pool_options: Any,
     registry: Registry,
+    testing: Any = "disabled",
 ) -> Plan:
     """Return the options of `Oban` as a plan.
 
@@ -74,7 +78,7 @@ def make_plan(
     """
     if (dsn is None) == (pool is None):
         raise InvalidSetting("dsn", "both" if dsn else None, "either dsn or pool", "pass Oban(dsn='postgresql://…')")
-    return Plan(
+    plan = Plan(
         dsn=None if dsn is None else check_dsn("dsn", dsn),
         pool=pool,
         name=check_name("name", name, InvalidSetting),
@@ -91,7 +95,23 @@ def make_plan(
         pruner=_pruner(_known("pruner", pruner, _PRUNER)),
         reindexer=_reindexer(_known("reindexer", reindexer, _REINDEXER)),
         notifier=_notifier(_known("notifier", notifier, ("dsn", "enabled"))),
-        pool_options=_pool(_known("pool_options", pool_options, ("min_size", "max_size", "timeout"))),
+        pool_options=_pool(_known("pool_options", pool_options, ("min_size", "max_size", "timeout", "prepared"))),
+        testing=check_mode("testing", testing),
+    )
+    return plan if plan.testing == "disabled" else _at_rest(plan)
+
+
+def _at_rest(plan: Plan) -> Plan:
+    """Return the plan of an instance under test, whose options were checked and of which nothing runs by itself."""
+    return replace(
+        plan,
+        queues={},
+        stager={**plan.stager, "mode": "off"},
+        leader={**plan.leader, "enabled": False},
+        cron=parse_cron(False),
+        lifeline={**plan.lifeline, "enabled": False},
+        pruner={**plan.pruner, "mode": "off"},
+        reindexer={**plan.reindexer, "enabled": False},
     )
 
 
@@ -166,4 +186,5 @@ def _pool(options: dict[str, Any]) -> dict[str, Any]:
     integer("pool_options.min_size", options.get("min_size", 1), 0, most, InvalidSetting)
     if seconds("pool_options.timeout", options.get("timeout", 60), InvalidSetting) <= 0:
         raise InvalidSetting("pool_options.timeout", options["timeout"], "more than 0 seconds")
+    check_prepared(options.get("prepared", "auto"))
     return options

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack, suppress
 from typing import Any, Self
 
-from bridge.cluster import Leader
+from bridge import telemetry
+from bridge.cluster import CHANNEL, Beats, ClusterSituation, Leader
 from bridge.cron import Scheduler, load_crontab
 from bridge.engine import Connections, Engine, connect, create_pool
 from bridge.engine.schema import inspect
 from bridge.maintenance import Heartbeat, Lifeline, Pruner, Reindexer, Service, Stager
 from bridge.plan import Plan
-from bridge.pubsub import Notifier, Status, channels, signals
-from bridge.queues import QueueManager
+from bridge.pubsub import Link, Notifier, Status, channels, signals
+from bridge.queues import Inline, QueueManager, Respondent
+from bridge.telemetry.events import SUPERVISOR_INIT
 
 logger = logging.getLogger("bridge")
 
@@ -34,14 +37,24 @@ class Runtime:
         self.queues = QueueManager(
             engine, plan.registry, name=plan.name, node=plan.node, grace=plan.grace, pulse=self.heartbeat
         )
+        engine.takes_locks = plan.testing == "disabled"
+        self.inline = Inline(engine, plan.registry, plan.node)
         self.notifier = Notifier(
-            connect=self._connect_listener, publish=engine.notify, prefix=plan.prefix, ident=plan.ident
+            connect=self._connect_listener,
+            publish=engine.notify,
+            prefix=plan.prefix,
+            ident=plan.ident,
+            node=plan.node,
+            oban=engine.oban,
         )
-        self.stager = Stager(engine, self.queues.names, self._wake, **plan.stager)
         interval = plan.leader.get("interval", 30.0)
         self.leader = Leader(engine, instance=plan.name, node=plan.node, interval=interval)
         lines = load_crontab(plan.cron, plan.registry, instance=plan.name)
         self.cron = Scheduler(engine, self.leader, lines, instance=plan.name)
+        beats, leaseless = Beats(self.leader.lease, plan.node), self._may_lead and not self._elects
+        self.situation = ClusterSituation(self.leader, self.notifier, beats, leaseless=leaseless)
+        self.stager = Stager(engine, self.queues.names, self._wake, situation=self.situation, **plan.stager)
+        self.leader.on_change(self.stager.look_again)
         self.upkeep = self._make_upkeep()
         self._missed = False
         self._closing = AsyncExitStack()
@@ -72,7 +85,17 @@ class Runtime:
 
     def _leads(self) -> bool:
         # Where no lease can be had, each node does what a leader does, which is safe to do twice.
-        return self.leader.is_leader if self.leader.running else bool(self.plan.leader.get("enabled", True))
+        return self.situation.leads
+
+    @property
+    def _may_lead(self) -> bool:
+        return bool(self.plan.leader.get("enabled", True))
+
+    @property
+    def _elects(self) -> bool:
+        """Whether there is a table of leases, or reason to make one: before V11, Elixir has none."""
+        catalog = self.engine.catalog
+        return self._may_lead and bool(self.cron.lines or catalog.has_peers or catalog.origin == "oban-py")
 
     @classmethod
     async def open(cls, plan: Plan) -> Self:
@@ -90,10 +113,12 @@ class Runtime:
                 stack.push_async_callback(_bounded, pool.close)
             async with pool.acquire() as conn:
                 catalog = (await inspect(conn, plan.prefix)).require()
-            engine = Engine(Connections(pool), plan.prefix, catalog, announce=plan.insert_trigger)
+            oban = telemetry.Instance(plan.name, plan.prefix, plan.node)
+            engine = Engine(Connections(pool), plan.prefix, catalog, announce=plan.insert_trigger, oban=oban)
             runtime = cls(plan, pool, engine)
             await runtime._start(stack)
             runtime._closing = stack.pop_all()
+        telemetry.emit(SUPERVISOR_INIT, telemetry.SupervisorInit(time.time_ns(), oban))
         return runtime
 
     async def close(self) -> None:
@@ -127,7 +152,7 @@ class Runtime:
                 service.start()
 
     def _lead(self) -> None:
-        if self.plan.leader.get("enabled", True) and (self.cron.lines or self.engine.catalog.has_peers):
+        if self._elects:
             self.leader.start()
             if self.cron.lines:
                 self.cron.start()
@@ -151,8 +176,11 @@ class Runtime:
     async def _listen(self) -> None:
         self.notifier.listen(channels.INSERT, self.queues.on_insert)
         self.notifier.listen(channels.SIGNAL, self.queues.on_signal)
-        self.notifier.listen(channels.LEADER, self.leader.hear)
+        self.notifier.listen(channels.LEADER, self._on_leader)
+        self.notifier.listen(CHANNEL, self.situation.on_beat)
+        self.notifier.listen(channels.CENSUS, Respondent(self.queues, self.notifier).hear)
         self.notifier.on_reconnect(self._catch_up)
+        self.notifier.on_switch(self._on_status)
         await self.notifier.start(wait=False)
 
     async def _connect_listener(self) -> Any:
@@ -163,11 +191,21 @@ class Runtime:
         self._missed = True
         self.queues.wake()
         self.leader.wake()
+        self.stager.look_again()
+
+    def _on_leader(self, channel: str, payload: dict[str, Any]) -> None:
+        self.situation.on_leader(channel, payload)
+        self.stager.look_again()
+
+    def _on_status(self, status: Status) -> None:
+        logger.info("this node is %s", status)
+        self.situation.on_status(status)
+        self.stager.look_again()
 
     async def _wake(self, queues: Iterable[str]) -> None:
         """Do after each round of the stager what messages would have asked for, where they did not arrive."""
         self.queues.wake(queues)
-        deaf = self.notifier.status() is not Status.CONNECTED
+        deaf = not self.notifier.hears
         if deaf or self._missed:
             await self.queues.cancel_marked()
             self._missed = deaf
@@ -177,7 +215,9 @@ class Runtime:
     async def signal(self, signal: signals.Signal, ident: str) -> None:
         """Send a control message; what is meant for this node alone, or can't reach it by the channel, is done here."""
         mine = ident in (signals.ANY, self.plan.ident)
-        heard = self.notifier.status() is Status.CONNECTED
+        if self.plan.testing != "disabled" and isinstance(signal, signals.Start):
+            mine = False  # in a test nothing runs by itself
+        heard = self.notifier.link is Link.CONNECTED and self.notifier.status() is not Status.ISOLATED
         if mine and isinstance(signal, signals.Start):
             await self._serve()
         if mine and (ident != signals.ANY or not heard):

@@ -54,6 +54,7 @@ def _parse() -> Options:
         help="give up when nothing moves for so long (default: 60 s)",
     )
     parser.add_argument("--quiet", action="store_true", help="leave out the job log")
+    parser.add_argument("--log", action="store_true", help="show all of it in a terminal too, not only what failed")
     return Options(**vars(parser.parse_args()))
 
 

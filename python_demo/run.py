@@ -38,6 +38,7 @@ class Options:
         dsn: The database, or None for `DATABASE_URL` or the embedded server.
         render: Whether PDFs are made.
         quiet: Whether the job log is left out.
+        log: Whether all of it is shown in a terminal too, where what failed is shown else.
     """
 
     jobs: int
@@ -47,11 +48,12 @@ class Options:
     dsn: str | None = None
     render: bool = True
     quiet: bool = False
+    log: bool = False
 
 
 async def run(options: Options) -> bool:
     """Run the demo; return whether every job completed."""
-    screen = Screen(quiet=options.quiet)
+    screen = Screen(quiet=options.quiet, log=options.log)
     screen.title("Badge Forge: Elixir enqueues, Python renders, Elixir prints")
     dsn = _server(options, screen)
     workers.settings.folder, workers.settings.render = options.out, options.render

@@ -1,6 +1,7 @@
 """What a person sees while the demo runs: the steps, the job log, two progress bars, a table at the end.
 
-In a terminal the log scrolls above the bars. Anywhere else, as in a CI log, there are plain lines only.
+In a terminal there are the bars, and of the log only what failed, unless all of it is asked for. Anywhere else, as in a
+CI log, there are plain lines only, those of the log among them.
 """
 
 from __future__ import annotations
@@ -27,11 +28,12 @@ _PLAIN_STEPS = 4
 class Screen:
     """The demo's output."""
 
-    def __init__(self, *, quiet: bool) -> None:
+    def __init__(self, *, quiet: bool, log: bool) -> None:
         if hasattr(sys.stdout, "reconfigure"):
             sys.stdout.reconfigure(errors="replace")  # names of all scripts, on a terminal that may know only one
         self.console = Console(highlight=False, soft_wrap=True)
         self._quiet = quiet
+        self._stops = log or not self.console.is_terminal
         self._json = JSONHighlighter()
 
     def title(self, text: str) -> None:
@@ -48,7 +50,7 @@ class Screen:
 
     def log(self, name: str, event: Any) -> None:
         """Write an event of a job as a line of JSON, in the shape of Oban's log."""
-        if not self._quiet:
+        if not self._quiet and (self._stops or name != "oban.job.stop"):
             self.console.print(self._json(Text(encode_event(name, event))))
 
     def bars(self, jobs: int) -> Bars:

@@ -15,7 +15,7 @@ from bridge import Job, Oban
 from bridge.codecs.recorded import decode_recorded
 from bridge.errors import InstanceNotFound, InvalidSignal, JobNotFound, NotRunning, SchemaError
 from bridge.jobs import instances
-from bridge.pubsub import Status
+from bridge.pubsub import Link
 
 __all__ = ["ends", "gate", "worker"]
 
@@ -177,7 +177,7 @@ async def test_a_client_takes_no_jobs_and_listens_to_nothing(start, worker, conn
     oban = await start()
     job = await oban.enqueue(cls.new())
     assert (await oban.get_job(job.id)).state == "available"
-    assert oban.notifier.status() is Status.DISCONNECTED
+    assert oban.notifier.link is Link.DISCONNECTED
     assert oban.check_all_queues() == []
     assert await oban.cancel_job(job)
 

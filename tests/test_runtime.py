@@ -13,7 +13,7 @@ from queues.rig import connected, insert_row, notify, row_of, until
 
 from bridge import Oban
 from bridge.engine.schema import install
-from bridge.pubsub import Status
+from bridge.pubsub import Link
 
 __all__ = ["ends", "gate", "worker"]
 
@@ -70,7 +70,7 @@ async def test_a_prefix_too_long_for_channels_works_by_polling(database, start, 
         oban = await start(prefix=LONG_PREFIX, dsn=database, queues={"default": 5}, stager={"interval": 0.05})
         other = await start(prefix=LONG_PREFIX, dsn=database, name="Other", node="other")
         assert "too long for notifications" in caplog.text
-        assert oban.notifier.status() is Status.DISCONNECTED
+        assert oban.notifier.link is Link.DISCONNECTED
         job = await other.enqueue(cls.new())
         await gate.entered(1)
         await insert_row(conn, prefix=LONG_PREFIX)
@@ -87,7 +87,7 @@ async def test_without_a_notifier_queues_poll(start, worker, ends, conn):
     cls = worker(nothing)
     oban = await start(queues={"default": 5}, notifier={"enabled": False}, stager={"interval": 0.05})
     await ends.of(await oban.enqueue(cls.new()))
-    assert oban.notifier.status() is Status.DISCONNECTED
+    assert oban.notifier.link is Link.DISCONNECTED
     await oban.scale_queue("default", 9)
     assert oban.check_queue("default").limit == 9
     listening = "select count(*) from pg_stat_activity where query ilike 'listen%' and datname = current_database()"
@@ -100,7 +100,7 @@ async def test_a_listener_may_take_a_way_of_its_own(start, installed, worker, en
         oban = await start(dsn=wire.dsn, queues={"default": 5}, notifier={"dsn": installed})
         await connected(oban)
         await wire.drop()
-        assert oban.notifier.status() is Status.CONNECTED
+        assert oban.notifier.link is Link.CONNECTED
         await insert_row(conn)
         await notify(conn, "insert", '{"queue":"default"}')
         await ends.next()

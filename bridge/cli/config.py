@@ -12,6 +12,8 @@ from rich.table import Table
 from bridge.cli.options import ConfigFile
 from bridge.config import Setting, load_settings, mask_password
 
+_WIDEST = 100_000  # columns
+
 
 def config(
     file: ConfigFile = None,
@@ -23,11 +25,16 @@ def config(
         found = {name: {"value": _shown(setting), "source": setting.source} for name, setting in settings.items()}
         typer.echo(json.dumps(found, indent=2))
         return
-    table = Table("setting", "value", "source")
+    table = Table()
+    for heading in ("setting", "value", "source"):
+        table.add_column(heading, no_wrap=True)
     for name, setting in settings.items():
         value = _shown(setting)
         table.add_row(name, "" if value is None else json.dumps(value, ensure_ascii=False), setting.source)
-    Console().print(table)
+    console = Console(markup=False, highlight=False)
+    # As wide as its rows, whatever the terminal's width: a DSN that is cut can't be read or copied.
+    console.width = max(console.width, console.measure(table, options=console.options.update(width=_WIDEST)).maximum)
+    console.print(table)
 
 
 def _shown(setting: Setting) -> Any:

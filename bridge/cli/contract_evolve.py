@@ -34,6 +34,9 @@ Categories = Annotated[
     list[str] | None,
     typer.Option("--category", help="What fails: ROWS, ROLLING, SOURCE, IDENTITY; default all but SOURCE."),
 ]
+Lenient = Annotated[
+    bool, typer.Option("--lenient", help="Let pass what could neither be proven compatible nor shown to break.")
+]
 Formats = Annotated[Format, typer.Option("--format", help="text, github for annotations of a workflow, or json.")]
 
 
@@ -41,11 +44,12 @@ def diff(
     old: Annotated[Path, typer.Argument(help="A contract file or a folder of them.")],
     new: Annotated[Path, typer.Argument(help="The newer one, of the same kind.")],
     category: Categories = None,
+    lenient: Lenient = False,
     style: Formats = Format.TEXT,
 ) -> None:
     """Show what changed between two contract files or folders, whom it breaks, and a row that shows it.
 
-    Exit codes: 0 nothing breaks, 1 something does, 2 a file or an option is wrong.
+    Exit codes: 0 nothing breaks, 1 something does or can't be proven not to, 2 a file or an option is wrong.
     """
     from bridge.contracts.evolve.diff import compare_all  # noqa: PLC0415 - jsonschema is slow to import
 
@@ -53,15 +57,20 @@ def diff(
         before, after = _models(old), _models(new)
         if old.is_file() and new.is_file():
             before, after = _only(before, old), _only(after, new)
-        _finish(compare_all(before, after), after, category, style)
+        _finish(compare_all(before, after), after, category, style, lenient=lenient)
 
 
 def check(
     against: Annotated[
-        str | None, typer.Option(help="A git revision, a lock, or a folder; default the lock of the contracts.")
+        str | None,
+        typer.Option(
+            help="A git revision, or a folder of one (main:old/contracts), a lock, or a folder; default the lock of "
+            "the contracts."
+        ),
     ] = None,
     contracts: ContractsFolder = None,
     category: Categories = None,
+    lenient: Lenient = False,
     style: Formats = Format.TEXT,
     file: ConfigFile = None,
 ) -> None:
@@ -70,12 +79,12 @@ def check(
     A change is accepted where its contract file says so: "x-ignore": [{"rule": ..., "path": ..., "reason": ...,
     "until": "2027-03-01"}] at its root; path and until may be left out. What has expired fails.
 
-    Exit codes: 0 nothing breaks, 1 something does, 2 a file or an option is wrong.
+    Exit codes: 0 nothing breaks, 1 something does or can't be proven not to, 2 a file or an option is wrong.
     """
     with _usage():
         folder = _folder(contracts, file)
         models = _models(folder)
-        _finish(_changes(models, folder, against), models, category, style)
+        _finish(_changes(models, folder, against), models, category, style, lenient=lenient)
 
 
 def release(
@@ -84,11 +93,13 @@ def release(
         list[str] | None,
         typer.Option(help="Take a version out of the lock, such as PrintBadge@1, once no row of it is left."),
     ] = None,
+    lenient: Lenient = False,
     file: ConfigFile = None,
 ) -> None:
     """Write the versions that are new to contracts.lock, where they keep to all that were released before.
 
-    Exit codes: 0 the lock is up to date, 1 something breaks and nothing was written, 2 a file or an option is wrong.
+    Exit codes: 0 the lock is up to date, 1 something breaks or can't be proven not to, and nothing was written, 2 a
+    file or an option is wrong.
     """
     from bridge.contracts.evolve.lock import FILE_NAME, Lock, dump_lock, load_lock  # noqa: PLC0415
     from bridge.contracts.evolve.release import release as prepare  # noqa: PLC0415
@@ -99,7 +110,7 @@ def release(
         path = folder / FILE_NAME
         lock = _retired(load_lock(path) if path.exists() else Lock(), retire or ())
         prepared = prepare(models, lock)
-        report = _report(prepared.changes, models, None)
+        report = _report(prepared.changes, models, None, lenient=lenient)
         if report.failed:
             from bridge.contracts.evolve.report import as_text  # noqa: PLC0415
 
@@ -139,27 +150,42 @@ def _only(models: Sequence[Model], path: Path) -> list[Model]:
 def _changes(models: Sequence[Model], folder: Path, against: str | None) -> list[Change]:
     from bridge.contracts.evolve.diff import compare_all  # noqa: PLC0415
     from bridge.contracts.evolve.git import load_at  # noqa: PLC0415
-    from bridge.contracts.evolve.lock import FILE_NAME, load_lock  # noqa: PLC0415
-    from bridge.contracts.evolve.release import check_lock  # noqa: PLC0415
+    from bridge.contracts.evolve.lock import FILE_NAME, Lock, load_lock  # noqa: PLC0415
+    from bridge.contracts.evolve.release import check_lock, compare_locks  # noqa: PLC0415
 
-    path = folder / FILE_NAME if against is None else Path(against)
-    if against is None or path.is_file() or (path / FILE_NAME).is_file():
-        return check_lock(models, load_lock(path))
+    own = folder / FILE_NAME
+    if against is None:
+        return check_lock(models, load_lock(own))
+    if not against.strip():
+        raise ValueError(
+            "--against: expected a git revision, a lock or a folder, got nothing; leave it out for the lock"
+        )
+    path = Path(against)
+    if path.is_file() or (path / FILE_NAME).is_file():
+        lock = load_lock(path)
+        lost = compare_locks(lock, load_lock(own)) if own.exists() else []
+        return [*lost, *check_lock(models, lock)]
     if path.is_dir():
         return compare_all(_models(path), models)
-    return compare_all(load_at(against, folder), models)
+    before = load_at(against, folder, models)
+    lost = compare_locks(before.lock, load_lock(own) if own.exists() else Lock()) if before.lock else []
+    return [*lost, *compare_all(before.models, models)]
 
 
-def _report(changes: Sequence[Change], models: Sequence[Model], category: list[str] | None) -> Report:
+def _report(
+    changes: Sequence[Change], models: Sequence[Model], category: list[str] | None, *, lenient: bool = False
+) -> Report:
     from bridge.contracts.evolve.ignores import apply_ignores, read_ignores  # noqa: PLC0415
     from bridge.contracts.evolve.report import Report, parse_categories  # noqa: PLC0415
 
     marked, expired, unused = apply_ignores(changes, read_ignores(models))
     files = {model.name: model.path for model in models}
-    return Report(marked, parse_categories(category or ()), expired, unused, files)
+    return Report(marked, parse_categories(category or ()), expired, unused, files, lenient)
 
 
-def _finish(changes: Sequence[Change], models: Sequence[Model], category: list[str] | None, style: Format) -> None:
+def _finish(
+    changes: Sequence[Change], models: Sequence[Model], category: list[str] | None, style: Format, *, lenient: bool
+) -> None:
     from bridge.contracts.evolve import report as reports  # noqa: PLC0415
 
     writers: dict[Format, Callable[[Report], str]] = {
@@ -167,7 +193,7 @@ def _finish(changes: Sequence[Change], models: Sequence[Model], category: list[s
         Format.GITHUB: reports.as_github,
         Format.JSON: reports.as_json,
     }
-    report = _report(changes, models, category)
+    report = _report(changes, models, category, lenient=lenient)
     typer.echo(writers[style](report))
     if report.failed:
         raise typer.Exit(1)

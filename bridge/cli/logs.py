@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -24,17 +25,26 @@ def log_event(event: str, **fields: Any) -> None:
     logging.getLogger("oban").info("%s", msgspec.json.encode({"event": event, **fields}).decode())
 
 
+def _time_of(record: logging.LogRecord) -> str:
+    """Return when a line was logged: ISO 8601 in UTC, with milliseconds."""
+    return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
 class _JsonFormatter(logging.Formatter):
-    """Passes on lines that are JSON, and makes all others an object with `event`, `level`, `logger` and `message`."""
+    """Adds the time to lines that are JSON, and makes all others an object with `event`, `level` and `message`.
+
+    `time` comes first, so that a reader's eye and `sort` find it; then come the keys of the line.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         message = record.getMessage()
-        if record.name == "oban":
-            return message
+        time = f'{{"time":"{_time_of(record)}"'
+        if record.name == "oban" and message.startswith('{"'):
+            return f"{time},{message[1:]}"
         line = {"event": "bridge.log", "level": record.levelname.lower(), "logger": record.name, "message": message}
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
-        return msgspec.json.encode({key: _text(value) for key, value in line.items()}).decode()
+        return f"{time},{msgspec.json.encode({key: _text(value) for key, value in line.items()}).decode()[1:]}"
 
 
 def _text(value: str) -> str:

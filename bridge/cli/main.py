@@ -5,12 +5,13 @@ from __future__ import annotations
 import errno
 import sys
 from importlib.metadata import version
-from typing import Final
+from typing import Annotated, Final
 
 import asyncpg
 import typer
 
-from bridge.cli import config, contracts, cron, db, maintain, schema, start
+from bridge.cli import config, contracts, cron, db, doctor, jobs, maintain, queues, schema, start
+from bridge.cli.target import describe_target
 from bridge.errors import BridgeError, printable
 
 app = typer.Typer(
@@ -21,9 +22,12 @@ app = typer.Typer(
 )
 app.command()(start.start)
 app.command()(config.config)
+app.command()(doctor.doctor)
 for command in (schema.install, schema.upgrade, schema.uninstall, schema.status):
     app.command()(command)
 app.add_typer(db.app, name="db")
+app.add_typer(jobs.app, name="jobs")
+app.add_typer(queues.app, name="queues")
 app.add_typer(cron.app, name="cron")
 app.add_typer(maintain.app, name="maintain")
 app.add_typer(contracts.app, name="contracts")
@@ -33,6 +37,21 @@ app.add_typer(contracts.app, name="contracts")
 def show_version() -> None:
     """Print the version."""
     typer.echo(version("oban-bridge"))
+
+
+def _on_version(wanted: bool) -> None:
+    if wanted:
+        show_version()
+        raise typer.Exit
+
+
+@app.callback()
+def bridge(
+    _version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_on_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Durable jobs between Elixir and Python, through Oban's table in PostgreSQL."""
 
 
 def main() -> None:
@@ -54,9 +73,19 @@ def _told(error: OSError | asyncpg.PostgresError) -> str:
         path = f"{error.filename}: " if error.filename is not None else ""
         mend = next((mend for kind, mend in _MENDS.items() if isinstance(error, kind)), _DISK.get(error.errno or 0, ""))
         return f"{path}{error.strerror}; {mend or 'check the path'}"
-    return f"the database did not answer: {str(error) or type(error).__name__}; check --dsn and that the server runs"
+    told = str(error) or type(error).__name__
+    if isinstance(error, asyncpg.PostgresError) and not isinstance(error, _NOT_THERE):
+        return f"{describe_target()} refused: {told}"
+    return f"{describe_target()} did not answer: {told}; check its address and that the server runs"
 
 
+#: Errors of the server's by which it isn't there for us.
+_NOT_THERE: Final = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+)
 _MENDS: Final[dict[type[OSError], str]] = {
     PermissionError: "let this user read and write there, or pass another path",
     FileExistsError: "a folder is needed and a file is in its place; move it away, or pass another path",

@@ -12,7 +12,8 @@ from typing import Annotated, Any
 
 import typer
 
-from bridge.cli.options import ConfigFile, Dsn, Prefix, embedded_dsn, values_of
+from bridge.cli.database import known_dsn
+from bridge.cli.options import ConfigFile, Dsn, Prefix, values_of
 from bridge.config import Setting, load_settings
 from bridge.engine import Connections, Engine, Orphan, Retention, create_pool, schema
 from bridge.errors import SchemaError
@@ -130,7 +131,7 @@ def reindex(
 
 def _run(act: _Act, dsn: str | None, prefix: str | None, file: Any) -> dict[str, Any]:
     settings = load_settings({"dsn": dsn, "prefix": prefix}, file=file)
-    return asyncio.run(_act(act, settings, settings["dsn"].value or embedded_dsn()))
+    return asyncio.run(_act(act, settings, known_dsn(settings)))
 
 
 async def _act(act: _Act, settings: dict[str, Setting], dsn: str) -> dict[str, Any]:

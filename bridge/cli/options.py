@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from bridge.cli.target import remember, remember_embedded
 from bridge.config import Setting, load_settings
 
 Dsn = Annotated[
@@ -33,7 +34,9 @@ def resolve_prefix(prefix: str | None = None) -> str:
 
 def configured_dsn(arguments: Mapping[str, Any]) -> str | None:
     """Return the DSN of the arguments, the environment or the file; None where nobody names one."""
-    found: str | None = load_settings(arguments)["dsn"].value
+    setting = load_settings(arguments)["dsn"]
+    remember(setting)
+    found: str | None = setting.value
     return found
 
 
@@ -44,6 +47,7 @@ def embedded_dsn() -> str:
     server = Server()
     server.start()
     typer.echo(f"no DSN given: using the embedded PostgreSQL in {server.data_dir}", err=True)
+    remember_embedded(server.url())
     return server.url()
 
 

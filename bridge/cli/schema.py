@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
+from bridge.cli.database import known_dsn
 from bridge.cli.options import Dsn, Prefix, resolve_dsn, resolve_prefix
+from bridge.config import load_settings
 from bridge.engine import connect, schema
 from bridge.errors import SchemaError
 
@@ -35,20 +37,27 @@ def install(
         bool, typer.Option("--sql", help="Print the SQL for another migration tool, and do nothing.")
     ] = False,
     create_schema: Annotated[bool, typer.Option(help="Make the schema if it is missing.")] = True,
+    unique_index: Annotated[
+        bool, typer.Option("--unique-index", help="Make the index too by which jobs are unique in every language.")
+    ] = False,
 ) -> None:
     """Make Oban's tables of version 14, and Bridge's own beside them. Tables that are there stay as they are."""
     name = resolve_prefix(prefix)
     if sql:
-        typer.echo(schema.install_sql(name, create_schema=create_schema) + schema.own_sql(name), nl=False)
+        index = f"\n{schema.unique_index_sql(name)}" if unique_index else ""
+        typer.echo(schema.install_sql(name, create_schema=create_schema) + schema.own_sql(name) + index, nl=False)
         return
     made, own, catalog = _run(dsn, lambda conn: _install(conn, name, create_schema=create_schema))
+    indexed = unique_index and _run(dsn, lambda conn: schema.install_unique_index(conn, name))
     if made:
         typer.echo(f"made Oban's tables, version {catalog.version}, in {_schema(name)}")
     else:
-        changed = "Oban's tables were left as they are" if own else "nothing was changed"
+        changed = "Oban's tables were left as they are" if own or indexed else "nothing was changed"
         typer.echo(f"{changed}: {_schema(name)} has Oban's tables already, {_version(catalog)}{_hint(catalog)}")
     if own:
-        typer.echo(f"made Bridge's own tables: {', '.join(own)}")
+        typer.echo(f"made Bridge's own: {', '.join(own)}")
+    if indexed:
+        typer.echo("made the unique index bridge_jobs_unique")
 
 
 def upgrade(
@@ -70,7 +79,7 @@ def upgrade(
     if not done:
         typer.echo(f"nothing {'to put back' if repair else 'to upgrade'}")
     if not repair and (own := _run(dsn, lambda conn: _install_own(conn, name))):
-        typer.echo(f"made Bridge's own tables: {', '.join(own)}")
+        typer.echo(f"made Bridge's own: {', '.join(own)}")
     typer.echo(f"{_schema(name)}: {_version(catalog)}{_hint(catalog)}")
     if any(step.startswith("V12:") for step in done):
         typer.echo("no trigger announces inserts any more: Elixir nodes of Oban before 2.17 wait for the next staging")
@@ -89,33 +98,42 @@ def uninstall(
     if sql:
         typer.echo(schema.uninstall_sql(name), nl=False)
         return
-    dsn = resolve_dsn(dsn)
-    catalog, jobs = _run(dsn, lambda conn: _survey(conn, name))
+    address = known_dsn(load_settings({"dsn": dsn}))
+    catalog, jobs = _run_on(address, lambda conn: _survey(conn, name))
+    schema.require_ours(catalog)
     if not catalog.objects:
         typer.echo(f"nothing was dropped: {_schema(name)} has nothing of Oban's")
         return
     if not yes:
         typer.confirm(f"Drop {', '.join(catalog.objects)} from {_schema(name)}, with {_count(jobs)}?", abort=True)
-    if not _run(dsn, lambda conn: schema.uninstall(conn, name)):
+    if not _run_on(address, lambda conn: schema.uninstall(conn, name)):
         typer.echo(f"nothing was dropped: meanwhile, someone else has removed what {_schema(name)} had of Oban's")
         return
     typer.echo(f"dropped {', '.join(catalog.objects)} from {_schema(name)}, with {_count(jobs)}")
 
 
 def status(dsn: Dsn = None, prefix: Prefix = None, as_json: Json = False) -> None:
-    """Show what the database has of Oban, and what it lacks; the exit code is 1 where Bridge can't run on it."""
-    catalog, jobs = _run(dsn, lambda conn: _survey(conn, resolve_prefix(prefix)))
+    """Show what the database has of Oban, and what it lacks.
+
+    The exit code is 1 where Bridge can't run on it, or this role may not read its jobs.
+    """
+    settings = load_settings({"dsn": dsn, "prefix": prefix})
+    catalog, jobs = _run_on(known_dsn(settings), lambda conn: _survey(conn, settings["prefix"].value))
     if as_json:
         facts = dataclasses.asdict(catalog) | {"supported": catalog.supported, "jobs": jobs}
         typer.echo(json.dumps(facts, ensure_ascii=False))
     else:
         _show(catalog, jobs)
-    if not catalog.supported:
+    if not catalog.supported or isinstance(jobs, str):
         raise typer.Exit(1)
 
 
 def _run(dsn: str | None, act: Callable[[Any], Awaitable[Result]]) -> Result:
-    return asyncio.run(_connected(resolve_dsn(dsn), act))
+    return _run_on(resolve_dsn(dsn), act)
+
+
+def _run_on(address: str, act: Callable[[Any], Awaitable[Result]]) -> Result:
+    return asyncio.run(_connected(address, act))
 
 
 async def _connected(dsn: str, act: Callable[[Any], Awaitable[Result]]) -> Result:
@@ -222,9 +240,18 @@ def _facts(catalog: Catalog, jobs: dict[str, int] | str) -> dict[str, str]:
         **facts,
         "made by": _MAKERS[catalog.origin],
         "inserts": "announced by a trigger" if catalog.announces_inserts else "announced by whoever inserts",
-        "leases": "in oban_peers" if catalog.has_peers else "none: no node can lead",
+        "leases": _leases(catalog),
+        "unique index": "bridge_jobs_unique" if catalog.has_unique_index else "none",
         "jobs": counts if isinstance(jobs, str) else f"{counts}; {_count(jobs)} in all",
     }
+
+
+def _leases(catalog: Catalog) -> str:
+    if catalog.has_peers:
+        return "in oban_peers"
+    if "bridge_peers" in catalog.objects:
+        return "in bridge_peers: Python's nodes lead, Elixir's can't"
+    return "in bridge_peers, which a Python node makes when it leads; Elixir's nodes can't lead"
 
 
 def _mended_by(lack: Lack) -> str:

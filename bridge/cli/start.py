@@ -17,9 +17,10 @@ import typer
 
 from bridge.cli.logs import log_event, set_up_logging
 from bridge.cli.options import ConfigFile, Dsn, Prefix, embedded_dsn, values_of
+from bridge.cli.target import remember, where_from
 from bridge.config import Setting, default_node, load_settings, mask_password
 from bridge.cron import load_crontab, parse_cron
-from bridge.errors import InvalidSetting
+from bridge.errors import InvalidSetting, SchemaError
 from bridge.jobs import registry
 from bridge.oban import Oban
 from bridge.queues import parse_queues
@@ -38,6 +39,9 @@ _NOT_YET = (
     asyncpg.PostgresConnectionError,
 )
 
+#: Somebody else may still have to make the database, or Oban's tables in it.
+_NOT_MADE = (asyncpg.InvalidCatalogNameError, SchemaError)
+
 _LAST_WORDS = 1.0  # seconds that cancelled tasks may take to end
 
 
@@ -52,6 +56,9 @@ def start(
     shutdown_grace_period: Annotated[float | None, typer.Option(help="Seconds for running jobs; default 15.")] = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error; default info.")] = None,
     file: ConfigFile = None,
+    wait: Annotated[
+        bool, typer.Option(help="Wait for the database and its tables too, not only for the server.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option(help="Check settings and imports, show them, and run nothing.")] = False,
 ) -> None:
     """Run queues until SIGTERM or SIGINT, which let running jobs end; a second signal stops at once."""
@@ -77,8 +84,9 @@ def start(
     set_up_logging(settings["log_level"].value)
     _warn_of_idle_workers(settings)
     embedded = settings["dsn"].value is None
+    remember(settings["dsn"])
     oban = _build(settings, embedded_dsn() if embedded else settings["dsn"].value)
-    _run(_serve(oban, settings, install=embedded))
+    _run(_serve(oban, settings, install=embedded, wait_for=_NOT_YET + (_NOT_MADE if wait else ())))
 
 
 def import_workers(modules: list[str]) -> None:
@@ -97,7 +105,12 @@ def import_workers(modules: list[str]) -> None:
 
 
 def _check_queues(settings: Mapping[str, Setting]) -> None:
-    if not parse_queues(settings["queues"].value):
+    try:
+        found = parse_queues(settings["queues"].value)
+    except InvalidSetting as error:
+        error.source = settings["queues"].source
+        raise
+    if not found:
         raise InvalidSetting("queues", {}, "at least one queue", "add --queues default:10, or [queues] to bridge.toml")
 
 
@@ -139,12 +152,14 @@ def _build(settings: Mapping[str, Setting], dsn: str) -> Oban:
     )
 
 
-async def _serve(oban: Oban, settings: Mapping[str, Setting], *, install: bool) -> None:
+async def _serve(
+    oban: Oban, settings: Mapping[str, Setting], *, install: bool, wait_for: tuple[type[Exception], ...]
+) -> None:
     stopping = asyncio.Event()
     _handle_signals(stopping, oban)
     if install:
         await oban.install()
-    if not await _start_when_possible(oban, stopping):
+    if not await _start_when_possible(oban, stopping, settings["dsn"], wait_for):
         return
     log_event("bridge.started", **_summary(settings) | {"node": oban.node})
     try:
@@ -171,14 +186,17 @@ async def _abandon_the_rest() -> None:
         os._exit(0)
 
 
-async def _start_when_possible(oban: Oban, stopping: asyncio.Event) -> bool:
+async def _start_when_possible(
+    oban: Oban, stopping: asyncio.Event, dsn: Setting, wait_for: tuple[type[Exception], ...]
+) -> bool:
     delay = RetryDelay()
     while not stopping.is_set():
         try:
             await oban.start()
-        except _NOT_YET as error:
+        except wait_for as error:
             if delay.failures % 10 == 0:
-                log_event("bridge.waiting", reason=f"{type(error).__name__}: {error}")
+                told = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+                log_event("bridge.waiting", reason=told, **where_from(dsn))
             await asyncio.wait([asyncio.create_task(stopping.wait())], timeout=delay.next())
         else:
             return True

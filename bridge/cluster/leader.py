@@ -6,13 +6,15 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Any, Final
 
+from bridge import telemetry
 from bridge.engine import Election, Engine, is_unavailable
-from bridge.errors import InvalidSetting
+from bridge.errors import InvalidSetting, SchemaError
 from bridge.jobs.checks import seconds
+from bridge.telemetry import events
 
 logger = logging.getLogger("bridge.cluster")
 
@@ -55,6 +57,8 @@ class Leader:
         self.lease = f"{instance}@python"
         self.node = node
         self.interval = interval
+        #: Whether no lease can be had: there is no table for it, and the role may make none.
+        self.leaseless = False
         self._engine = engine
         self._until = 0.0
         self._leads = False
@@ -62,6 +66,7 @@ class Leader:
         self._task: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
         self._changed = asyncio.Condition()
+        self._watchers: list[Callable[[], None]] = []
 
     @property
     def is_leader(self) -> bool:
@@ -86,7 +91,9 @@ class Leader:
             self._task.cancel()
             await asyncio.wait([self._task], timeout=RELEASE)
             self._task = None
-        await self._settle(0.0)
+        if self._leads:
+            with self._span():
+                await self._settle(0.0)
         # Also where it doesn't lead: the election that was cancelled may have been won. A cancelled call waits on for a
         # server that says nothing, so it is left behind.
         releasing = asyncio.create_task(self._engine.release_lease(self.lease, self.node))
@@ -95,10 +102,18 @@ class Leader:
         if error is not None:
             logger.warning("could not release the lease %s, which will run out: %s", self.lease, error)
 
+    def on_change(self, callback: Callable[[], None]) -> None:
+        """Call `callback()` whenever this node has won an election or lost one, after it had not before."""
+        self._watchers.append(callback)
+
     async def wait_for_leadership(self) -> None:
         """Return when this node leads."""
         async with self._changed:
             await self._changed.wait_for(lambda: self.is_leader)
+
+    async def find(self) -> str | None:
+        """Return the node that holds the lease; None where none does."""
+        return await self._engine.holder(self.lease)
 
     def hear(self, _channel: str, payload: Mapping[str, Any]) -> None:
         """Hold an election at once where a message tells that the lease was given up."""
@@ -112,10 +127,19 @@ class Leader:
     async def run_once(self) -> Election:
         """Hold an election."""
         asked = _elapsed()
-        async with asyncio.timeout(self.interval / 2):
-            election = await self._engine.elect(self.lease, self.node, self.interval)
+        with self._span() as span:
+            async with asyncio.timeout(self.interval / 2):
+                election = await self._engine.elect(self.lease, self.node, self.interval)
+            span.set(leader=election.won, peer=election.node)
         await self._settle(asked + self.interval if election.won else 0.0)
         return election
+
+    @contextmanager
+    def _span(self) -> Iterator[telemetry.Span]:
+        leads = self._leads
+        with telemetry.span(events.ELECTION, events.Election, self._engine.oban, self.lease, leads, leads) as span:
+            span.set(leader=False)  # where it fails
+            yield span
 
     async def _run(self) -> None:
         while True:
@@ -123,9 +147,11 @@ class Leader:
             try:
                 election = await self.run_once()
             except Exception as error:
+                self.leaseless = isinstance(error, SchemaError)
                 await self._settle(0.0)
                 delay = self._report(error)
             else:
+                self.leaseless = False
                 self._failures = 0
                 delay = self._delay(election)
             with suppress(TimeoutError):
@@ -144,6 +170,8 @@ class Leader:
         if self.is_leader is not self._leads:
             self._leads = self.is_leader
             logger.info("this node %s the lease %s", "holds" if self._leads else "no longer holds", self.lease)
+            for watcher in self._watchers:
+                watcher()
         async with self._changed:
             self._changed.notify_all()
 

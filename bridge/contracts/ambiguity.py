@@ -26,7 +26,7 @@ def find_ambiguity(tree: Node) -> Node | None:
     """Return the part at which a repetition's two ways begin to differ, or None where time can't explode."""
     todo = [tree]
     while todo:
-        automaton = _Automaton(looks=todo)
+        automaton = Automaton(looks=todo)
         automaton.add(todo.pop())
         found = automaton.split()
         if found is not None:
@@ -43,12 +43,19 @@ class _Piece:
     last: list[int] = field(default_factory=list)
 
 
-class _Automaton:
+class Automaton:
+    """The states of a pattern, each a place where it reads a character.
+
+    Attributes:
+        sets: The characters that each state reads.
+        follow: Which state may follow which, and by how many ways.
+    """
+
     def __init__(self, looks: list[Node]) -> None:
         self._looks = looks
         self._states: list[Chars] = []
-        self._sets: list[Ranges] = []
-        self._follow: Counter[tuple[int, int]] = Counter()
+        self.sets: list[Ranges] = []
+        self.follow: Counter[tuple[int, int]] = Counter()
         self._idle: Node | None = None
 
     def add(self, node: Node) -> _Piece:
@@ -57,7 +64,7 @@ class _Automaton:
             case Chars(ranges=ranges, negated=negated):
                 state = len(self._states)
                 self._states.append(node)
-                self._sets.append(complement(ranges) if negated else ranges)
+                self.sets.append(complement(ranges) if negated else ranges)
                 return _Piece(False, [state], [state])
             case Sequence(items=items):
                 return self._chain(items)
@@ -113,24 +120,24 @@ class _Automaton:
         return _Piece(node.low == 0 or (whole.empty and tail.empty), first, last)
 
     def _join(self, lasts: list[int], firsts: list[int]) -> None:
-        if len(self._follow) > _MOST_EDGES:
+        if len(self.follow) > _MOST_EDGES:
             return
         for last in lasts:
             for first in firsts:
-                self._follow[last, first] += 1
+                self.follow[last, first] += 1
 
     def split(self) -> Node | None:
         """Return where two ways of one loop that part, and read the same text, meet again."""
         if self._idle is not None:
             return self._idle
         after: dict[int, list[int]] = defaultdict(list)
-        for last, first in self._follow:
+        for last, first in self.follow:
             after[last].append(first)
-        loops = _loops(after)
-        for (last, first), ways in self._follow.items():
-            if ways > 1 and loops.get(last) is not None and loops.get(last) == loops.get(first):
+        inside = loops(after)
+        for (last, first), ways in self.follow.items():
+            if ways > 1 and inside.get(last) is not None and inside.get(last) == inside.get(first):
                 return self._states[first]
-        return self._meet_again({one: [two for two in after[one] if loops.get(two) == loops[one]] for one in loops})
+        return self._meet_again({one: [two for two in after[one] if inside.get(two) == inside[one]] for one in inside})
 
     def _meet_again(self, after: dict[int, list[int]]) -> Node | None:
         """Walk two ways from each state as long as they can read the same, until two meet that have parted."""
@@ -158,12 +165,12 @@ class _Automaton:
     def _same(self, one: int, two: int) -> bool:
         return one == two or any(
             low <= other_high and other_low <= high
-            for low, high in self._sets[one]
-            for other_low, other_high in self._sets[two]
+            for low, high in self.sets[one]
+            for other_low, other_high in self.sets[two]
         )
 
 
-def _loops(after: dict[int, list[int]]) -> dict[int, int]:
+def loops(after: dict[int, list[int]]) -> dict[int, int]:
     """Return the loop that each state is part of: the strongly connected components, by Kosaraju's algorithm."""
     before: dict[int, list[int]] = defaultdict(list)
     for state, following in after.items():

@@ -14,7 +14,7 @@ from typing import Final
 from bridge.contracts.emit import elixir, python
 from bridge.contracts.emit.header import HEADER
 from bridge.contracts.model import Model
-from bridge.contracts.source import load, load_text
+from bridge.contracts.source import load
 from bridge.errors import BridgeError, InvalidContract, InvalidSetting
 
 _SHOWN: Final = 24
@@ -117,32 +117,13 @@ def _check_package(folder: Path, errors: list[BridgeError]) -> None:
 
 
 def _load(folder: Path, errors: list[BridgeError]) -> dict[str, Model]:
-    """Return the models by module; where a file is refused, find out what is wrong with every other one, too."""
+    """Return the models by module; none where files are refused, for which each reason is told."""
     try:
         return {model.module: model for model in load(folder)}
     except InvalidContract as error:
-        first = error
-    paths = sorted(folder.glob("*.json")) if folder.is_dir() else []
-    texts = {path.name: path.read_bytes() for path in paths if path.name != "contract.schema.json"}
-    found = {str(error): error for name in texts for error in _faults(name, texts)}
-    errors.extend(found.values() or [first])
+        others, error.others = error.others, ()
+        errors += [error, *others]
     return {}
-
-
-def _faults(name: str, texts: Mapping[str, bytes]) -> Iterator[InvalidContract]:
-    """Yield what is wrong with one file, leaving out others that can't be read themselves."""
-    others = {other: text for other, text in texts.items() if other != name}
-    while True:
-        try:
-            load_text(texts[name], name, others=others)
-        except InvalidContract as error:
-            culprit = error.field.partition("#")[0]
-            if culprit not in others:
-                yield error
-                return
-            del others[culprit]
-        else:
-            return
 
 
 def _emitted(

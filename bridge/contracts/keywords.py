@@ -11,9 +11,9 @@ from typing import Final, Literal
 
 Status = Literal["supported", "inert", "refused"]
 Takes = Literal[
-    "any", "any list", "base64", "boolean", "definitions", "enum", "format", "number", "pattern", "patterns",
-    "positive number", "reference", "schema", "schema list", "schema map", "size", "string", "string map", "strings",
-    "type",
+    "any", "any list", "base64", "boolean", "definitions", "enum", "format", "former", "number", "pattern",
+    "patterns", "positive number", "reference", "schema", "schema list", "schema map", "size", "string", "string map",
+    "strings", "type",
 ]  # fmt: skip
 
 
@@ -106,7 +106,7 @@ _ALL: Final = [
     }),
     *_table("bridge", "supported", {
         "x-closed": ("readers refuse members of an enum that they don't know", "boolean"),
-        "x-was": ("the earlier names of a field, or of an enum's members", "any"),
+        "x-was": ("the earlier names of a field, or of an enum's members; readers take them too", "former"),
         "x-reserved": ("names of removed fields or members, which may not come back", "strings"),
         "x-sensitive": ("the value is never shown in messages and logs", "boolean"),
     }),

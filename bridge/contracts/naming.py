@@ -100,10 +100,11 @@ class _Namer:
     def _name(self, schema: Part) -> None:
         place = self._origins[id(schema)]
         name = place.name
-        other = self._taken.setdefault(name, place)
+        # Elixir's modules are files, and names that differ in case alone are one file on some systems.
+        other = self._taken.setdefault(name.casefold(), place)
         if (other.document, other.tokens) != (place.document, place.tokens):
             mend = "give one of them a `title` that is an identifier, or rename its key in $defs"
-            raise place.refuse(name, f"a class name that {other.field} doesn't have", mend)
+            raise place.refuse(name, f"a class name that {other.field} doesn't have, in any case", mend)
         schema["x-name"], schema["x-module"] = name, place.document.module
 
     def _distinct(self, texts: Iterable[str], named: Callable[[str], str], schema: Part, keyword: str) -> None:

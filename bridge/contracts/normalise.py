@@ -12,6 +12,7 @@ from typing import Any, Final
 from referencing import Registry
 
 from bridge.contracts.documents import Document, Library, Place, class_name
+from bridge.contracts.former import check_former
 from bridge.contracts.keywords import AT_ROOT, FORMATS, ORDER, Keyword, keyword_of, nearest, nearest_format, slip_of
 from bridge.contracts.model import Schema
 from bridge.contracts.naming import name_classes
@@ -78,6 +79,7 @@ class _Normaliser:
             self._origins[id(root)] = place
         check_loops(root, self._origins)
         name_classes(root, self._origins)
+        check_former(root, self._origins)
         check_soundness(root, self._origins)
         ordered: Schema = _ordered(root)
         return ordered
@@ -271,6 +273,17 @@ def _text_lists(value: Any, at: Place) -> dict[str, list[str]]:
     return {key: _texts(part, at.at(key)) for key, part in _mapping(value, at).items()}
 
 
+def _former(value: Any, at: Place) -> Any:
+    """Take a field's former name or names, or an object of an enum's old and new texts."""
+    if isinstance(value, dict) and value:
+        return {old: _text(new, at.at(old)) for old, new in value.items()}
+    if isinstance(value, str) and value:
+        return value
+    if isinstance(value, list) and value and all(_texts(value, at)):
+        return value
+    raise at.refuse(value, "a former name, a list of them, or an object of an enum's old and new texts")
+
+
 _CHECKS: Final[dict[str, Callable[[Any, Place], Any]]] = {
     "any": lambda value, _: value,
     "any list": _list,
@@ -278,6 +291,7 @@ _CHECKS: Final[dict[str, Callable[[Any, Place], Any]]] = {
     "boolean": _boolean,
     "enum": _filled,
     "format": _format,
+    "former": _former,
     "number": _number,
     "pattern": _pattern,
     "positive number": _positive,

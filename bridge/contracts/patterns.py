@@ -23,11 +23,15 @@ from bridge.contracts.expressions import (
     parse,
     width_of,
 )
+from bridge.contracts.polynomial import degree_of
 from bridge.errors import InvalidContract
 
 # PCRE compiles a pattern to at most 64 KB and repeats at most so often.
 _LARGEST: Final = 40_000
 _MOST_REPEATS: Final = 65_535
+# From this exponent on, texts must be short: so that no more than so many ways to read one are tried.
+_STEEP: Final = 2
+_MOST_WAYS: Final = 100_000_000
 _SPECIAL: Final = frozenset("\\.^$*+?()[]{}|")
 _SPECIAL_IN_CLASS: Final = frozenset("\\[]^-&~|")
 _CONTROLS: Final = {9: "\\t", 10: "\\n", 12: "\\f", 13: "\\r"}
@@ -73,6 +77,17 @@ def translate(pattern: str) -> Pattern:
             "pattern", pattern, f"a pattern whose time can't explode; the repetition {part} can", mend
         )
     return Pattern(python=_write(tree, python=True), pcre=_write(tree, python=False))
+
+
+@lru_cache(maxsize=4096)
+def longest_text(pattern: str) -> int | None:
+    r"""Return how long a text may be that the pattern is tried on, or None where any length is fast enough.
+
+    Where three or more repetitions may share a text, as in `a*a*a*b` or `\S+@\S+\.\S+`, time grows by more than the
+    square of its length.
+    """
+    degree = degree_of(parse(pattern))
+    return None if degree < _STEEP else int(_MOST_WAYS ** (1 / (degree + 1)))
 
 
 def _check(node: Node, pattern: str) -> None:

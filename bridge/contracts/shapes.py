@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal, final
 
 from bridge.contracts import objects
+from bridge.contracts.former import former_members, former_names
 from bridge.contracts.model import Schema
 
 Kind = Literal[
@@ -51,13 +52,14 @@ class Constant:
 
 @dataclass(frozen=True)
 class EnumOf:
-    """Text out of a list; `closed` refuses other text on reading too."""
+    """Text out of a list; `closed` refuses other text on reading too, `was` has the former text of members."""
 
     name: str
     module: str
     values: tuple[str, ...]
     closed: bool = False
     description: str = ""
+    was: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,7 @@ Shape = Scalar | Constant | EnumOf | ListOf | TupleOf | MapOf | Nullable | Struc
 
 @dataclass(frozen=True)
 class Field:
-    """One field of a struct; `name` is the wire's, the emitters derive their own."""
+    """One field of a struct; `name` is the wire's, the emitters derive their own; `was` are its former names."""
 
     name: str
     shape: Shape
@@ -118,6 +120,7 @@ class Field:
     description: str = ""
     deprecated: bool = False
     sensitive: bool = False
+    was: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -185,6 +188,7 @@ def _field(name: str, sources: list[Schema], required: bool, root: Schema) -> Fi
         description=next((part["description"] for part in own if "description" in part), ""),
         deprecated=any(part.get("deprecated", False) for part in own),
         sensitive=any(part.get("x-sensitive", False) for part in parts),
+        was=tuple(dict.fromkeys(old for part in own for old in former_names(part))),
     )
 
 
@@ -266,6 +270,7 @@ def _enum(schema: dict[str, Any]) -> EnumOf:
         values=tuple(value for value in schema["enum"] if value is not None),
         closed=schema.get("x-closed", False) or None in schema["enum"],
         description=schema.get("description", ""),
+        was=tuple(former_members(schema).items()),
     )
 
 

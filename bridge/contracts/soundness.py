@@ -8,6 +8,7 @@ from typing import Any, Final
 from bridge.contracts.documents import Place
 from bridge.contracts.model import Schema
 from bridge.contracts.objects import Part, branches_of, children, fields_of, is_struct, resolve, tag_of, tags_of
+from bridge.contracts.patterns import longest_text
 from bridge.contracts.runtime.check import compile_checks
 from bridge.contracts.runtime.equality import frozen
 from bridge.contracts.shapes import StructRef, structs
@@ -76,8 +77,25 @@ def check_soundness(root: Schema, origins: Mapping[int, Place]) -> None:
         _check_bounds(schema, place)
         _check_tags(schema, root, place)
         _check_enum(schema, place)
+        _check_patterns(schema, place)
         _check_reserved(schema, root, place)
         _check_samples(schema, root, place)
+
+
+def _check_patterns(schema: Part, place: Place) -> None:
+    """Refuse patterns that a long text could keep busy, unless it may not be long."""
+    if "pattern" in schema:
+        most = longest_text(schema["pattern"])
+        if most is not None and schema.get("maxLength", most + 1) > most:
+            mend = f"let its repetitions not share characters, or put maxLength of at most {most} beside it"
+            raise place.at("pattern").refuse(schema["pattern"], _STEADY, mend)
+    for pattern in schema.get("patternProperties", ()):
+        if longest_text(pattern) is not None:
+            mend = "let its repetitions not share characters"
+            raise place.at("patternProperties").refuse(pattern, _STEADY, mend)
+
+
+_STEADY: Final = "a pattern whose time grows no faster than the square of the text's length"
 
 
 def _check_endless(root: Schema, origins: Mapping[int, Place]) -> None:

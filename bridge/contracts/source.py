@@ -6,11 +6,11 @@ import difflib
 import json
 import keyword
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import jsonschema
 from jsonschema.exceptions import ValidationError as Invalid
@@ -27,6 +27,8 @@ from bridge.errors import InvalidContract
 META_SCHEMA: Final = Path(__file__).with_name("contract.schema.json")
 """The schema of contract files, for editors and for `$schema`."""
 
+T = TypeVar("T")
+
 _BASE: Final = "file:///contracts/"
 _FILE_NAME: Final = re.compile(r"[a-z][a-z0-9_]*\.json\Z")
 
@@ -37,7 +39,8 @@ def load(folder: Path) -> list[Model]:
     Each `*.json` is one, but for a copy of `contract.schema.json`; folders inside are left alone.
 
     Raises:
-        InvalidContract: The first file that is none; `.field` names the file and the place in it.
+        InvalidContract: What is wrong with the first file that is none; `.field` names the file and the place in it,
+            and `.others` has the same of the others.
     """
     if not folder.is_dir():
         raise InvalidContract("contracts", str(folder), "a folder with contract files", "create it, or pass its path")
@@ -46,12 +49,50 @@ def load(folder: Path) -> list[Model]:
         raise InvalidContract(
             "contracts", str(folder), "at least one contract file", "add one, such as print_badge.json"
         )
-    documents = {path: read(path.read_bytes(), path.name) for path in paths}
+    faults: dict[Path, InvalidContract] = {}
+    documents = _each(paths, lambda path: read(_content(path), path.name), faults)
     registry = _registry({path.name: document for path, document in documents.items()})
-    models = [_model(document, path, registry) for path, document in documents.items()]
-    _check_names(models)
-    _check_workers(models)
+    models = list(_each(documents, lambda path: _model(documents[path], path, registry), faults).values())
+    if faults:
+        raise _together([faults[path] for path in sorted(faults)], {path.name for path in faults})
+    if clashes := [*_same_names(models), *_same_workers(models)]:
+        raise _together(clashes, set())
     return sorted(models, key=lambda model: model.module)
+
+
+def _each(paths: Iterable[Path], make: Callable[[Path], T], faults: dict[Path, InvalidContract]) -> dict[Path, T]:
+    """Return what is made of each file, and put what is wrong with the others into `faults`."""
+    found: dict[Path, T] = {}
+    for path in paths:
+        try:
+            found[path] = make(path)
+        except InvalidContract as error:
+            faults[path] = error
+    return found
+
+
+def _together(errors: Sequence[InvalidContract], broken: set[str]) -> InvalidContract:
+    """Return one error that tells of all, each once; a file that only refers to a broken one is not told of."""
+    own = [error for error in errors if not _is_borrowed(error, broken)] or errors
+    first, *others = {str(error): error for error in own}.values()
+    first.others = tuple(others)
+    return first
+
+
+def _is_borrowed(error: InvalidContract, broken: set[str]) -> bool:
+    """Tell whether a reference is refused because the file that it leads to could not be read."""
+    is_reference = error.field.endswith("/$ref") and isinstance(error.value, str)
+    return is_reference and error.value.partition("#")[0].rpartition("/")[2] in broken
+
+
+def _content(path: Path) -> bytes:
+    """Return a file's bytes; what is no file, such as a pipe, would be waited for without end."""
+    try:
+        if not path.is_file():
+            raise InvalidContract(path.name, "a folder, pipe or device", "a file", "move it away, or rename it")
+        return path.read_bytes()
+    except OSError as error:
+        raise InvalidContract(path.name, error.strerror, "a file that can be read") from None
 
 
 def load_text(
@@ -115,7 +156,23 @@ def _options(job: Mapping[str, Any]) -> JobOptions:
     options = {key: job[key] for key in JobOptions.__dataclass_fields__ if key in job}
     for key in ("tags", "aliases"):
         options[key] = tuple(options.get(key, ()))
+    if "unique" in options:
+        options["unique"] = _unique(options["unique"])
     return JobOptions(**options)
+
+
+def _unique(unique: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the option with `suspended` among states that have all others of jobs that wait or run.
+
+    Oban 2.21 brought that state, and since then warns of a list of all that wait or run but those.
+    """
+    states = unique.get("states")
+    if states is None or not set(states) >= _LIVE or "suspended" in states:
+        return unique
+    return {**unique, "states": ["suspended", *states]}
+
+
+_LIVE: Final = frozenset({"available", "scheduled", "executing", "retryable"})
 
 
 def _check_document(document: Any, name: str, part: Callable[..., Schema]) -> None:
@@ -230,12 +287,12 @@ def _check_classes(model: Model, name: str) -> None:
     for pointer, root in roots.items():
         for schema in _named(root) if root is not None else ():
             bare = {key: value for key, value in schema.items() if key != "$defs"}
-            key = (schema["x-module"], schema["x-name"])
+            key = (schema["x-module"], schema["x-name"].casefold())
             place, other = found.setdefault(key, (pointer, bare))
             if other != bare:
                 mend = "give one of them a `title` that is an identifier"
                 raise InvalidContract(
-                    f"{name}#{pointer}", key[1], f"a class name that {name}#{place} doesn't use", mend
+                    f"{name}#{pointer}", schema["x-name"], f"a class name that {name}#{place} doesn't use", mend
                 )
 
 
@@ -249,16 +306,16 @@ def _named(root: Schema) -> Iterator[dict[str, Any]]:
             todo += [part for _, part in children(schema)]
 
 
-def _check_names(models: list[Model]) -> None:
+def _same_names(models: list[Model]) -> Iterator[InvalidContract]:
     found: dict[str, Model] = {}
     for model in models:
-        other = found.setdefault(model.name, model)
+        other = found.setdefault(model.name.casefold(), model)  # Elixir's modules are files; on some systems no case
         if other is not model:
-            expected = f"a class name that {other.path.name} doesn't have"
-            raise InvalidContract(model.path.name, model.name, expected, "give it another title or file name")
+            expected = f"a class name that {other.path.name} doesn't have, in any case"
+            yield InvalidContract(model.path.name, model.name, expected, "give it another title or file name")
 
 
-def _check_workers(models: list[Model]) -> None:
+def _same_workers(models: list[Model]) -> Iterator[InvalidContract]:
     """Refuse two contracts for one worker: nobody could tell by which one a row is to be read."""
     found: dict[str, Model] = {}
     for model in models:
@@ -269,4 +326,4 @@ def _check_workers(models: list[Model]) -> None:
             if other is not model:
                 expected = f"a worker that {other.path.name} doesn't have"
                 mend = "one worker has one contract; give this one a worker of its own"
-                raise InvalidContract(f"{model.path.name}#/x-job/{key}", name, expected, mend)
+                yield InvalidContract(f"{model.path.name}#/x-job/{key}", name, expected, mend)

@@ -67,7 +67,7 @@ class Scheduler(Service):
         instance: str,
         clock: Callable[[], datetime] = _now,
     ) -> None:
-        super().__init__("cron", 1.0)
+        super().__init__("cron", 1.0, engine.oban)
         self.lines = lines
         self._engine = engine
         self._leader = leader
@@ -118,6 +118,7 @@ class Scheduler(Service):
                 leader = self._uuid if inserting else None
                 await self._engine.record_minute(self._instance, minute, leader, conn)
         self._rebooted = self._rebooted or inserting
+        self.span.set(jobs=tuple(job.id for job in jobs if job.id is not None))
         self._tell(last, minute)
         logger.debug("inserted %d cron jobs for %s", len(jobs), _clocked(minute))
 
@@ -134,7 +135,8 @@ class Scheduler(Service):
 
     async def _insert(self, minute: datetime, conn: Any) -> list[Job[Any]]:
         due = [line for line in self.lines if line.is_due(minute) or (line.expression.reboot and not self._rebooted)]
-        return [job for line in due if (job := await self._insert_one(line, conn))]
+        jobs = [job for line in due if (job := await self._insert_one(line, conn))]
+        return [job for job in jobs if not job.conflict]  # a unique one that was there already
 
     async def _insert_one(self, line: Line, conn: Any) -> Job[Any] | None:
         try:

@@ -8,9 +8,11 @@ from bridge.engine.engine import Engine, Group
 from bridge.engine.filters import JobOrId, job_id_of, select_jobs
 from bridge.engine.indexes import Index
 from bridge.engine.leases import Election
+from bridge.engine.opening import check_prepared
 from bridge.engine.peers import Peer
-from bridge.engine.producers import DatabaseClock, Orphan
+from bridge.engine.producers import DatabaseClock, LiveProducer, Load, Orphan
 from bridge.engine.pruning import END_STATES, EndState, Retention
+from bridge.engine.staging import Outlook
 from bridge.engine.updates import Changes
 
 __all__ = [
@@ -27,9 +29,13 @@ __all__ = [
     "Index",
     "JobOrId",
     "LastMinute",
+    "LiveProducer",
+    "Load",
     "Orphan",
+    "Outlook",
     "Peer",
     "Retention",
+    "check_prepared",
     "connect",
     "create_pool",
     "is_cut_short",

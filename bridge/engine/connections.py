@@ -12,7 +12,9 @@ from urllib.parse import parse_qsl, unquote_plus
 
 import asyncpg
 
-from bridge.errors import InvalidSetting, SchemaError
+from bridge.adapters import adapt, sqlstate
+from bridge.engine.opening import Opener, Prepared, leave
+from bridge.errors import BridgeError, InvalidSetting, SchemaError
 
 _UNAVAILABLE = (
     OSError,
@@ -42,7 +44,9 @@ def is_cut_short(error: BaseException) -> bool:
     return isinstance(error, asyncpg.QueryCanceledError | TimeoutError)
 
 
-async def create_pool(dsn: str, *, min_size: int = 1, max_size: int = 10, timeout: float = 60) -> Any:
+async def create_pool(
+    dsn: str, *, min_size: int = 1, max_size: int = 10, timeout: float = 60, prepared: Prepared = "auto"
+) -> Any:
     """Open a pool of connections.
 
     Args:
@@ -51,6 +55,7 @@ async def create_pool(dsn: str, *, min_size: int = 1, max_size: int = 10, timeou
         min_size: Connections that are kept.
         max_size: Connections at most.
         timeout: Seconds that one statement may take, so that a dead network is noticed.
+        prepared: Whether prepared statements are kept, see `Opener`.
 
     Raises:
         InvalidSetting: The DSN can't be read, or an option of it can't ever work here.
@@ -58,7 +63,13 @@ async def create_pool(dsn: str, *, min_size: int = 1, max_size: int = 10, timeou
     with _wrong_settings(dsn):
         plain, options = _split_timeout(dsn)
         pool = await asyncpg.create_pool(
-            plain, min_size=min_size, max_size=max_size, command_timeout=timeout, **options
+            plain,
+            min_size=min_size,
+            max_size=max_size,
+            command_timeout=timeout,
+            connect=Opener(prepared),
+            reset=leave,
+            **options,
         )
         if min_size == 0:  # nothing has connected yet, so nothing has checked the DSN
             await _try_out(pool)
@@ -69,9 +80,7 @@ async def connect(dsn: str, *, timeout: float | None = 60, statement_cache_size:
     """Open one connection outside of the pool; arguments and errors are those of `create_pool`."""
     with _wrong_settings(dsn):
         plain, options = _split_timeout(dsn)
-        return await asyncpg.connect(
-            plain, command_timeout=timeout, statement_cache_size=statement_cache_size, **options
-        )
+        return await Opener()(plain, command_timeout=timeout, statement_cache_size=statement_cache_size, **options)
 
 
 async def _try_out(pool: Any) -> None:
@@ -140,7 +149,11 @@ def _option(dsn: str, name: str) -> str | None:
 
 
 class Connections:
-    """Runs statements on a pool, or on a connection that the caller holds."""
+    """Runs statements on a pool, or on a connection that the caller holds.
+
+    Args:
+        pool: asyncpg's, or another object with its `fetch(statement, *values, timeout=…)` and `acquire()`.
+    """
 
     def __init__(self, pool: Any) -> None:
         self.pool = pool
@@ -148,23 +161,49 @@ class Connections:
     async def fetch(self, statement: str, *values: Any, conn: Any = None, timeout: float | None = None) -> list[Any]:
         """Run a statement and return its rows; `timeout` replaces the connection's own limit, in seconds.
 
+        Args:
+            statement: One statement with `$1`, `$2` …
+            values: What stands for these.
+            conn: Whatever `bridge.adapters` knows as a connection.
+            timeout: Not every library has such a limit.
+
         Raises:
             SchemaError: The table is not there, or the role may not use it.
+            InvalidSetting: `conn` is no connection that Bridge knows.
         """
         try:
-            rows: list[Any] = await (self.pool if conn is None else conn).fetch(statement, *values, timeout=timeout)
-        except (
-            asyncpg.UndefinedTableError,
-            asyncpg.InvalidSchemaNameError,
-            asyncpg.UndefinedObjectError,
-        ) as error:
-            raise SchemaError(f"{error}; expected Oban's tables here: run bridge install") from error
-        except asyncpg.InsufficientPrivilegeError as error:
-            raise SchemaError(f"{error}; grant the role what it needs, or connect as another one") from error
-        return rows
+            if conn is None:
+                rows: list[Any] = await self.pool.fetch(statement, *values, timeout=timeout)
+                return rows
+            return await adapt(conn).fetch(statement, values, timeout)
+        except Exception as error:
+            if (refusal := _refusal(error)) is None:
+                raise
+            raise refusal from error
 
     @asynccontextmanager
     async def transaction(self, conn: Any = None) -> AsyncIterator[Any]:
         """Yield a connection within a transaction; on a caller's connection, within a savepoint of its own."""
-        async with self.pool.acquire() if conn is None else nullcontext(conn) as held, held.transaction():
+        async with self.pool.acquire() if conn is None else nullcontext(adapt(conn)) as held, adapt(held).savepoint():
             yield held
+
+
+#: PostgreSQL's codes for a table, a schema or a type that is not there.
+_MISSING = ("42P01", "3F000", "42704")
+_DENIED = "42501"
+#: A prepared statement is not there, or was there before: a pooler gave the connection another server.
+_UNPREPARED = ("26000", "42P05")
+
+
+def _refusal(error: Exception) -> BridgeError | None:
+    code = sqlstate(error)
+    # The first line of the driver's own text: some libraries add the statement, and the values of the job.
+    text = str(getattr(error, "orig", error)).partition("\n")[0]
+    if code in _MISSING:
+        return SchemaError(f"{text}; expected Oban's tables here: run bridge install")
+    if code == _DENIED:
+        return SchemaError(f"{text}; grant the role what it needs, or connect as another one")
+    if code in _UNPREPARED:
+        mend = "pass pool_options={'prepared': 'off'}, or create your own asyncpg pool with statement_cache_size=0"
+        return InvalidSetting("pool", text, "no prepared statements, as the pooler's mode asks for", mend)
+    return None

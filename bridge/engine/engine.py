@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from bridge.engine.acks import QUARANTINE, Ack, split
 from bridge.engine.clock import utc_now
+from bridge.engine.conflicts import Conflicts, is_conflict
 from bridge.engine.connections import Connections
 from bridge.engine.crons import Crons
+from bridge.engine.draining import Draining
 from bridge.engine.filters import MAX_INT8, build_where
 from bridge.engine.indexes import Indexes
 from bridge.engine.inserting import Inserting
 from bridge.engine.leases import Leases
+from bridge.engine.operations import operation
 from bridge.engine.producers import Producers
 from bridge.engine.pruning import Pruning
 from bridge.engine.staging import Staging
@@ -21,6 +24,7 @@ from bridge.engine.statements import Statements
 from bridge.engine.updates import Changes, check_changes, update_values
 from bridge.errors import InvalidFilter
 from bridge.jobs import Job, checks
+from bridge.telemetry import Instance
 
 if TYPE_CHECKING:
     from bridge.engine.schema import Catalog
@@ -28,7 +32,7 @@ if TYPE_CHECKING:
 Group = Literal["state", "queue", "worker"]
 
 
-class Engine(Inserting, Staging, Leases, Crons, Producers, Pruning, Indexes):
+class Engine(Inserting, Staging, Leases, Crons, Producers, Pruning, Indexes, Draining):
     """Reads and writes jobs of one schema.
 
     Args:
@@ -36,12 +40,23 @@ class Engine(Inserting, Staging, Leases, Crons, Producers, Pruning, Indexes):
         prefix: The schema.
         catalog: What this database has; `inspect` reads it.
         announce: False leaves out the notifications of new jobs.
+        oban: The instance that its events name.
     """
 
-    def __init__(self, connections: Connections, prefix: str, catalog: Catalog, *, announce: bool = True) -> None:
+    def __init__(
+        self,
+        connections: Connections,
+        prefix: str,
+        catalog: Catalog,
+        *,
+        announce: bool = True,
+        oban: Instance | None = None,
+    ) -> None:
         self.catalog = catalog
+        self.oban = oban or Instance(prefix=prefix)
         self._connections = connections
         self._sql = Statements(prefix)
+        self._conflicts = Conflicts()
         self._insert_channel = f"{prefix}.oban_insert"
         self._signal_channel = f"{prefix}.oban_signal"
         # pg_notify refuses longer channel names; then nodes poll.
@@ -50,6 +65,7 @@ class Engine(Inserting, Staging, Leases, Crons, Producers, Pruning, Indexes):
 
     # Running
 
+    @operation("fetch_jobs")
     async def fetch(
         self, queue: str, limit: int, node: str, uuid: str, workers: Sequence[str] | None
     ) -> list[Job[Any]]:
@@ -66,6 +82,7 @@ class Engine(Inserting, Staging, Leases, Crons, Producers, Pruning, Indexes):
         """Return the jobs of a queue that are the producer `uuid`'s now."""
         return [Job.from_row(row) for row in await self._fetch("claimed_jobs", queue, uuid)]
 
+    @operation("ack_jobs")
     async def ack(self, uuid: str, acks: Sequence[Ack]) -> set[tuple[int, int]]:
         """Write outcomes of the producer `uuid`'s jobs; return (id, attempt) of each that its row took.
 
@@ -103,9 +120,12 @@ class Engine(Inserting, Staging, Leases, Crons, Producers, Pruning, Indexes):
             if (state := states.get(key := (ack.id, ack.attempt))) == "executing" or (state and ack.error)
         }
 
+    @operation("release_jobs")
     async def release(self, uuid: str, ids: Sequence[int]) -> dict[int, str]:
         """Hand back unfinished jobs of a producer that stops; return each one's new state."""
-        rows = await self._fetch("release_jobs", list(ids), uuid, utc_now())
+        rows = await self._conflicts.isolate(
+            "handed back", ids, lambda part: self._fetch("release_jobs", list(part), uuid, utc_now())
+        )
         await self._announce({row["queue"] for row in rows if row["state"] == "available"})
         return {row["id"]: row["state"] for row in rows}
 
@@ -127,6 +147,12 @@ class Engine(Inserting, Staging, Leases, Crons, Producers, Pruning, Indexes):
         statement = self._sql.fill("list_jobs", where=where, limit=f"${len(values) + 1}")
         return [Job.from_row(row) for row in await self._run(statement, *values, limit)]
 
+    async def ids(self, filters: Mapping[str, Any], limit: int) -> list[tuple[int, str]]:
+        """Return ids and states of jobs that match, the oldest first; `min_id` goes on where a page has ended."""
+        where, values = self._where(filters)
+        statement = self._sql.fill("list_ids", where=where, limit=f"${len(values) + 1}")
+        return [(row["id"], row["state"]) for row in await self._run(statement, *values, limit)]
+
     async def count(self, filters: Mapping[str, Any], by: Sequence[Group]) -> list[Any]:
         """Return rows of the columns `by` and `jobs`, how many there are of each."""
         where, values = self._where(filters)
@@ -134,6 +160,7 @@ class Engine(Inserting, Staging, Leases, Crons, Producers, Pruning, Indexes):
         statement = self._sql.fill("count_jobs", where=where, labels=labels, group=", ".join(by))
         return await self._run(statement, *values)
 
+    @operation("cancel_all_jobs")
     async def cancel(self, filters: Mapping[str, Any]) -> list[int]:
         """Cancel what has not ended, and tell the nodes that run any of it; return the ids."""
         where, values = self._some(filters)
@@ -141,28 +168,62 @@ class Engine(Inserting, Staging, Leases, Crons, Producers, Pruning, Indexes):
         channel = self._signal_channel if self._can_notify else None
         return [row["id"] for row in await self._run(statement, *values, utc_now(), channel)]
 
+    @operation("retry_all_jobs")
     async def retry(self, filters: Mapping[str, Any]) -> list[int]:
         """Make jobs available that are neither available nor running; return the ids."""
         where, values = self._some(filters)
-        statement = self._sql.fill("retry_jobs", where=where, **_numbered(values, "now"))
-        rows = await self._run(statement, *values, utc_now())
+        try:
+            rows = await self._retry(where, values)
+        except Exception as error:
+            if not is_conflict(error):
+                raise
+            found = await self._run(self._sql.fill("retryable_jobs", where=where), *values)
+            rows = await self._conflicts.isolate(
+                "retried",
+                [row["id"] for row in found],
+                lambda ids: self._retry(f"{where} and id = any(${len(values) + 1}::bigint[])", [*values, list(ids)]),
+            )
         await self._announce({row["queue"] for row in rows})
         return sorted(row["id"] for row in rows)
 
+    async def _retry(self, where: str, values: Sequence[Any]) -> list[Any]:
+        statement = self._sql.fill("retry_jobs", where=where, **_numbered(values, "now"))
+        return await self._run(statement, *values, utc_now())
+
+    @operation("delete_all_jobs")
     async def delete(self, filters: Mapping[str, Any]) -> list[int]:
         """Delete what is not running; return the ids."""
         where, values = self._some(filters)
         rows = await self._run(self._sql.fill("delete_jobs", where=where), *values)
         return sorted(row["id"] for row in rows)
 
+    @operation("update_job")
     async def update(self, filters: Mapping[str, Any], changes: Changes) -> list[Job[Any]]:
         """Change columns of the jobs that nobody else holds; return them as they are now."""
         where, values = self._some(filters)
         if not callable(changes):
             check_changes(changes)
+        statement = self._sql.fill("lock_jobs", where=where)
+        try:
+            async with self._connections.transaction() as conn:
+                rows = await self._run(statement, *values, conn=conn)
+                return [await self._update_one(Job.from_row(row), changes, conn) for row in rows]
+        except Exception as error:
+            if not is_conflict(error):
+                raise
         async with self._connections.transaction() as conn:
-            rows = await self._run(self._sql.fill("lock_jobs", where=where), *values, conn=conn)
-            return [await self._update_one(Job.from_row(row), changes, conn) for row in rows]
+            rows = await self._run(statement, *values, conn=conn)
+            return await self._update_each([Job.from_row(row) for row in rows], changes, conn)
+
+    async def _update_each(self, jobs: Sequence[Job[Any]], changes: Changes, conn: Any) -> list[Job[Any]]:
+        """Change rows one by one, without those that a unique index refuses."""
+        locked = {job.id: job for job in jobs if job.id is not None}
+
+        async def update(ids: Sequence[int]) -> list[Job[Any]]:
+            async with self._connections.transaction(conn) as savepoint:
+                return [await self._update_one(locked[job_id], changes, savepoint) for job_id in ids]
+
+        return await self._conflicts.isolate("changed", list(locked), update)
 
     async def _update_one(self, job: Job[Any], changes: Changes, conn: Any) -> Job[Any]:
         wanted = changes(job) if callable(changes) else changes

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
+from datetime import datetime
 from typing import Any
 
 from bridge.codecs import json
+from bridge.engine.clock import naive
 from bridge.errors import InvalidFilter
 from bridge.jobs import FunctionWorker, Job, JobState, Worker
-from bridge.jobs.checks import MAX_INT4, integer, storable, suggest, tags
+from bridge.jobs.checks import MAX_INT4, integer, moment, storable, suggest, tags
 from bridge.jobs.worker import options_of
 
 JobOrId = Job[Any] | int
@@ -25,6 +27,9 @@ def build_where(
 
     A value asks for equality and a list for any of its values; `args` and `meta` ask for containment, and `tags` for
     exactly these tags (Oban 2.23: `Oban.Job.query`), which are trimmed and in lower case as the stored ones are.
+    `has_tags` asks for these among others, `node` for the node of the last attempt, `error` for a text in the error of
+    any attempt, in any case; `min_id`, `max_id` and `min_attempt` are included. Each time has two more, such as
+    `scheduled_after`, which includes its moment, and `scheduled_before`, which doesn't.
 
     Raises:
         InvalidFilter: An unknown column, or a value of the wrong kind; None and empty lists too, because a filter that
@@ -126,6 +131,32 @@ def _tags(field: str, value: Any) -> list[str]:
     return stored
 
 
+def _moment(field: str, value: Any) -> datetime:
+    return naive(moment(field, value, InvalidFilter))
+
+
+def _some_tags(field: str, value: Any) -> list[str]:
+    found = _tags(field, value)
+    if not found:
+        raise InvalidFilter(field, value, "at least one tag")
+    return found
+
+
+def _part(field: str, value: Any) -> str:
+    if not _text(field, value):
+        raise InvalidFilter(field, value, "a text that is not empty")
+    return str(value)
+
+
+# In the tables of Oban for Python `errors` is jsonb, in all others jsonb[]; entries may be anything, if not by Oban.
+_ERROR = """exists (
+  select
+  from jsonb_array_elements(
+    case when jsonb_typeof(to_jsonb(errors)) = 'array' then to_jsonb(errors) else '[]' end
+  ) as entry
+  where strpos(lower(entry ->> 'error'), lower(?::text)) > 0
+)"""
+
 _FIELDS: dict[str, tuple[str, Callable[[str, Any], Any]]] = {
     "id": ("id = any(?::bigint[])", _several(_id)),
     "state": ("state = any(?::text[]::{prefix}.oban_job_state[])", _several(_state)),
@@ -137,4 +168,13 @@ _FIELDS: dict[str, tuple[str, Callable[[str, Any], Any]]] = {
     "args": ("args @> ?::text::jsonb", _object),
     "meta": ("meta @> ?::text::jsonb", _object),
     "tags": ("coalesce(tags::text[], '{}') = ?::text[]", _tags),
+    "has_tags": ("coalesce(tags::text[], '{}') @> ?::text[]", _some_tags),
+    "node": ("attempted_by[1] = any(?::text[])", _several(_text)),
+    "error": (_ERROR, _part),
+    "min_id": ("id >= ?::bigint", _id),
+    "max_id": ("id <= ?::bigint", _id),
+    "min_attempt": ("attempt >= ?::integer", _number),
 }
+for _time in ("inserted", "scheduled", "attempted", "completed", "cancelled", "discarded"):
+    _FIELDS[f"{_time}_before"] = (f"{_time}_at < ?::timestamp", _moment)
+    _FIELDS[f"{_time}_after"] = (f"{_time}_at >= ?::timestamp", _moment)

@@ -3,35 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, Iterable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from bridge.engine import inserts
+from bridge.engine.operations import insertion
+from bridge.engine.uniques import Uniques
 from bridge.jobs import Job
-
-if TYPE_CHECKING:
-    from bridge.engine.connections import Connections
-    from bridge.engine.schema import Catalog
-    from bridge.engine.statements import Statements
 
 A = TypeVar("A")
 
 
-class Inserting:
+class Inserting(Uniques):
     """What an engine needs to insert jobs."""
 
-    catalog: Catalog
-    _connections: Connections
-    _sql: Statements
-    _insert_channel: str
-    _announces: bool
-
+    @insertion("insert_job")
     async def insert(self, job: Job[A], conn: Any = None) -> Job[A]:
         """Insert one job and announce it, in `conn`'s transaction where one is given."""
         row = inserts.insert_row(job, self.catalog)
+        if job.unique is not None:
+            async with self._connections.transaction(conn) as held:
+                [stored] = await self._insert_unique([job], [row], held, alone=True)
+            return inserts.stored(job, stored)
         channel = self._insert_channel if self._announces else None
         [found] = await self._connections.fetch(self._sql["insert_job"], *row, channel, conn=conn)
         return inserts.stored(job, found)
 
+    @insertion("insert_all_jobs")
     async def insert_many(self, jobs: Iterable[Job[Any]] | AsyncIterable[Job[Any]], conn: Any = None) -> list[Job[Any]]:
         """Insert any number of jobs, all or none, and announce each queue once."""
         found: list[tuple[Job[Any], Any]] = []
@@ -43,6 +40,9 @@ class Inserting:
 
     async def _insert_chunk(self, chunk: list[Job[Any]], first: int, conn: Any) -> Iterable[tuple[Job[Any], Any]]:
         rows = inserts.insert_rows(chunk, self.catalog, first)
+        if any(job.unique is not None for job in chunk):
+            alone = first == 0 and len(chunk) < inserts.CHUNK
+            return zip(chunk, await self._insert_unique(chunk, rows, conn, alone=alone), strict=True)
         found = await self._connections.fetch(self._sql["insert_jobs"], *inserts.columns(rows), conn=conn)
         if self._announces and (queues := inserts.announced_queues(rows)):
             await self._connections.fetch(self._sql["announce_queues"], self._insert_channel, queues, conn=conn)

@@ -9,9 +9,11 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from bridge.codecs import json
+from bridge.engine.carriers import meta_json
 from bridge.engine.clock import naive
 from bridge.errors import InvalidJob, ValidationError
 from bridge.jobs import Job, JobState, checks
+from bridge.jobs.unique import RULE, parse_unique
 
 if TYPE_CHECKING:
     from bridge.engine.schema import Catalog
@@ -40,7 +42,7 @@ def insert_row(job: Job[Any], catalog: Catalog) -> Row:
         checks.name("queue", job.queue),
         checks.name("worker", job.worker),
         job.args_json(),
-        job.meta_json(),
+        _meta(job, catalog),
         tags,
         max_attempts,
         priority,
@@ -63,6 +65,21 @@ def insert_rows(jobs: Iterable[Job[Any]], catalog: Catalog, first: int = 0) -> l
             error.args = (*error.args[:-1], error.mend)
             raise
     return rows
+
+
+def _meta(job: Job[Any], catalog: Catalog) -> str:
+    unique = parse_unique(job.unique)
+    if unique is None:
+        return meta_json(job)
+    # What tracing adds differs each time, so jobs that are compared by all of meta go without.
+    text = job.meta_json() if "meta" in unique.fields and not unique.keys else meta_json(job)
+    if not unique.index:
+        return text
+    if not catalog.has_unique_index:
+        mend = "run bridge install --unique-index, and restart this node"
+        raise InvalidJob("unique.index", True, "a database with Bridge's unique index", mend)
+    rule = json.encode({RULE: unique.rule}, "meta")
+    return rule if text == "{}" else f"{text[:-1]},{rule[1:]}"
 
 
 def _state(job: Job[Any], catalog: Catalog) -> str:
@@ -109,7 +126,12 @@ def announced_queues(rows: Iterable[Row]) -> list[str]:
 
 
 def stored(job: Job[A], row: Any) -> Job[A]:
-    """Return the job with what the database gave it; a copy where this object was inserted before."""
+    """Return the job with what the database gave it; a copy where this object was inserted before.
+
+    What is a job and no row is the stored one that this is the same as.
+    """
+    if isinstance(row, Job):
+        return row
     if job.id is not None:
         job = copy.copy(job)
     job.id = row["id"]

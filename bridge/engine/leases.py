@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bridge.engine.tables import OwnTables
+from bridge.errors import SchemaError
 
 if TYPE_CHECKING:
     from bridge.engine.schema import Catalog
@@ -45,6 +46,14 @@ class Leases(OwnTables):
         statement = self._sql.fill("elect_leader", table=self._lease_table)
         rows = await self._connections.fetch(statement, lease, node, ttl)
         return Election(rows[0]["mine"], rows[0]["node"], max(rows[0]["remaining"], 0.0)) if rows else Election(False)
+
+    async def holder(self, lease: str) -> str | None:
+        """Return the node that holds a lease which has not run out; None also where there is no table for it."""
+        try:
+            rows = await self._connections.fetch(self._sql.fill("lease_holder", table=self._lease_table), lease)
+        except SchemaError:
+            return None
+        return rows[0]["node"] if rows else None
 
     async def release_lease(self, lease: str, node: str) -> None:
         """Give a lease up, if it is this node's, and tell the other nodes, so that one of them takes it at once."""

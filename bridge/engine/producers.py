@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
 
+from bridge.engine.conflicts import Conflicts, is_conflict
+from bridge.engine.operations import operation
 from bridge.engine.tables import OwnTables
 
 if TYPE_CHECKING:
@@ -54,11 +56,34 @@ class Orphan:
         return cls(row["id"], row["queue"], row["worker"], row["state"], row["node"], row["uuid"])
 
 
+@dataclass(frozen=True, slots=True)
+class LiveProducer:
+    """A queue on a Python node that beats; times are naive UTC by the database's clock."""
+
+    uuid: str
+    name: str
+    node: str
+    queue: str
+    started_at: datetime
+    beat_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """How many jobs of a queue a producer runs; the uuid is None where the row doesn't tell."""
+
+    queue: str
+    node: str | None
+    uuid: str | None
+    jobs: int
+
+
 class Producers(OwnTables):
     """What an engine does with producers."""
 
     catalog: Catalog
     _can_notify: bool
+    _conflicts: Conflicts
 
     async def prepare_producers(self) -> None:
         """Make the table `bridge_producers`, unless it is there.
@@ -79,6 +104,16 @@ class Producers(OwnTables):
         values = (list(producers), list(producers.values()), instance, node, rescue_after)
         await self._connections.fetch(self._sql["beat_producers"], *values, conn=conn)
 
+    async def live_producers(self) -> list[LiveProducer]:
+        """Return the producers that are alive; none where there is no list of them."""
+        [row] = await self._connections.fetch(self._sql["has_table"], self.catalog.prefix, "bridge_producers")
+        rows = await self._connections.fetch(self._sql["list_producers"]) if row[0] else []
+        return [LiveProducer(*row.values()) for row in rows]
+
+    async def loads(self) -> list[Load]:
+        """Return how many jobs each producer of either language runs, by their rows."""
+        return [Load(*row.values()) for row in await self._connections.fetch(self._sql["count_running"])]
+
     async def forget_producer(self, uuid: str) -> bool:
         """Take a producer off the list; False where jobs of it are executing, by which it is to be found."""
         return bool(await self._connections.fetch(self._sql["forget_producer"], uuid))
@@ -92,6 +127,7 @@ class Producers(OwnTables):
         [row] = await self._connections.fetch(self._sql["read_clock"])
         return DatabaseClock(row["now"], row["server_since"])
 
+    @operation("rescue_jobs")
     async def rescue(
         self, now: datetime, since: datetime, rescue_after: float, *, limit: int = RESCUE_LIMIT
     ) -> list[Orphan]:
@@ -103,13 +139,27 @@ class Producers(OwnTables):
             rescue_after: Seconds of silence after which a producer is dead, where it didn't give a longer time itself.
             limit: How many at most.
         """
-        statement = self._sql.fill("rescue_jobs", orphans=self._sql["orphaned_jobs"])
-        rows = await self._connections.fetch(statement, now, since, rescue_after, limit)
+        values, held = (now, since, rescue_after, limit), self._conflicts.held("rescued")
+        try:
+            rows = await self._rescue("j.id <> all($5::bigint[])", values, held)
+        except Exception as error:
+            if not is_conflict(error):
+                raise
+            orphans = await self.orphans(now, since, rescue_after, limit=limit)
+            rows = await self._conflicts.isolate(
+                "rescued",
+                [orphan.id for orphan in orphans if orphan.id not in held],
+                lambda ids: self._rescue("j.id = any($5::bigint[])", values, ids),
+            )
         queues = sorted({row["queue"] for row in rows if row["state"] == "available"})
         if queues and self._can_notify:
             channel = f"{self.catalog.prefix}.oban_insert"
             await self._connections.fetch(self._sql["announce_queues"], channel, queues)
         return sorted(map(Orphan.from_row, rows), key=lambda orphan: orphan.id)
+
+    async def _rescue(self, which: str, values: Sequence[Any], ids: Sequence[int]) -> list[Any]:
+        statement = self._sql.fill("rescue_jobs", orphans=self._sql["orphaned_jobs"], which=which)
+        return await self._connections.fetch(statement, *values, list(ids))
 
     async def orphans(
         self, now: datetime, since: datetime, rescue_after: float, *, limit: int | None = RESCUE_LIMIT

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal, get_args
 
+from bridge.engine.operations import operation
 from bridge.engine.tables import OwnTables
 
 EndState = Literal["completed", "cancelled", "discarded"]
@@ -68,6 +69,7 @@ class Retention:
 class Pruning(OwnTables):
     """What an engine does to forget jobs."""
 
+    @operation("prune_jobs")
     async def prune(self, retention: Retention, now: datetime, limit: int) -> int:
         """Delete at most `limit` jobs that a rule gives up at the time `now`, naive UTC; return how many."""
         statement = self._sql.fill("prune_jobs", condition=_condition(retention, "$6"), state=retention.state)

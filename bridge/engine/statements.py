@@ -34,6 +34,11 @@ class Statements:
             self._texts[name] = _read(name).replace("{columns}", COLUMNS).replace("{prefix}", self._schema)
         return self._texts[name]
 
+    @staticmethod
+    def part(name: str) -> str:
+        """Return a statement that is to be a part of another one, for `fill`."""
+        return _read(name)
+
     def fill(self, name: str, **parts: str) -> str:
         """Return a statement with its `{parts}` filled in; they are SQL of ours, never a value."""
         text = _read(name).replace("{columns}", COLUMNS)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from bridge.codecs import json
 from bridge.engine.clock import naive
 from bridge.engine.inserts import check_limits
-from bridge.errors import DecodeError, InvalidJob
+from bridge.errors import DecodeError, EncodeError, InvalidJob
 from bridge.jobs import Job, JobState, checks, contracts
 
 if TYPE_CHECKING:
@@ -37,13 +37,17 @@ def check_changes(changes: Mapping[str, Any]) -> dict[str, Any]:
 
     Raises:
         InvalidJob: A column that can't be changed, or a value that it can't take.
+        EncodeError: Args or meta that JSON or jsonb can't hold; the value is not shown where a contract hides any.
     """
     if not isinstance(changes, Mapping) or not changes:
         raise InvalidJob("changes", changes, "a dict of columns and values")
     for field in changes:
         if field not in _CHECKS:
             raise InvalidJob("changes", field, "a column that can be changed", checks.suggest(field, _CHECKS))
-    return {field: _CHECKS[field](value) for field, value in changes.items()}
+    try:
+        return {field: _CHECKS[field](value) for field, value in changes.items()}
+    except EncodeError as error:
+        raise contracts.veiled_by_any(error) from None
 
 
 def update_values(job: Job[Any], changes: Mapping[str, Any], catalog: Catalog) -> list[Any]:

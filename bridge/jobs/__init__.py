@@ -7,6 +7,7 @@ from bridge.jobs.options import WorkerOptions
 from bridge.jobs.registry import Registry, registry
 from bridge.jobs.results import Cancel, Discard, Record, Snooze
 from bridge.jobs.states import JobState
+from bridge.jobs.unique import Unique
 from bridge.jobs.worker import Worker, worker
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "Record",
     "Registry",
     "Snooze",
+    "Unique",
     "Worker",
     "WorkerOptions",
     "current_job",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
@@ -18,3 +20,13 @@ def current_job() -> Job[Any] | None:
 def enter_job(job: Job[Any]) -> None:
     """Make `job` the current one for the rest of the calling task."""
     _current.set(job)
+
+
+@contextmanager
+def leave_job() -> Iterator[None]:
+    """Make the job that is current now current again at the end, for code that runs others in its own task."""
+    before = _current.get()
+    try:
+        yield
+    finally:
+        _current.set(before)

@@ -32,6 +32,8 @@ class Options(Protocol):
     @property
     def tags(self) -> tuple[str, ...]: ...  # noqa: D102
     @property
+    def unique(self) -> Mapping[str, Any] | None: ...  # noqa: D102
+    @property
     def timeout(self) -> float | None: ...  # noqa: D102
     @property
     def aliases(self) -> tuple[str, ...]: ...  # noqa: D102
@@ -156,6 +158,11 @@ def veiled(error: EncodeError, contract: JobContract | None) -> EncodeError:
     if contract is None or not contract.sensitive:
         return error
     return EncodeError(error.field, _HIDDEN, error.expected, error.mend)
+
+
+def veiled_by_any(error: EncodeError) -> EncodeError:
+    """Return the error without its value, where any contract hides values: whose args they are isn't known yet."""
+    return next((veiled(error, contract) for contract in _known.values() if contract.sensitive), error)
 
 
 class _Hidden:

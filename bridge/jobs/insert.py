@@ -6,7 +6,9 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, TypedDict
 
+from bridge.jobs.replace import ReplaceOption
 from bridge.jobs.states import JobState
+from bridge.jobs.unique import UniqueOption
 
 
 class InsertOptions(TypedDict, total=False):
@@ -20,3 +22,5 @@ class InsertOptions(TypedDict, total=False):
     scheduled_at: datetime | None
     schedule_in: float | timedelta | None
     state: JobState | str | None
+    unique: UniqueOption
+    replace: ReplaceOption

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, Generic
 from bridge.codecs import json
 from bridge.errors import DecodeError, EncodeError, InvalidJob
 from bridge.jobs import checks, contracts
+from bridge.jobs.replace import ReplaceOption, parse_replace
 from bridge.jobs.states import JobState
+from bridge.jobs.unique import RULE, UniqueOption, parse_unique
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar
@@ -22,11 +24,14 @@ else:
 
 _UNREAD: Any = object()
 
-#: Keys of meta that tell of one run of a job.
-_OF_ONE_RUN = frozenset({"recorded", "return", "quarantined_from"})
+#: Keys of meta that tell of one insertion or run of a job.
+_OF_ONE_RUN = frozenset({"recorded", "return", "quarantined_from", RULE, "traceparent", "tracestate"})
 
 #: What may be given when a job is built, beside `worker` and `args`.
-OPTIONS = ("queue", "max_attempts", "priority", "tags", "meta", "scheduled_at", "schedule_in", "state")
+OPTIONS = (
+    "queue", "max_attempts", "priority", "tags", "meta", "scheduled_at", "schedule_in", "state",
+    "unique", "replace",
+)  # fmt: skip
 
 
 class Job(Generic[Args]):
@@ -35,7 +40,8 @@ class Job(Generic[Args]):
     A job built for insertion knows nothing of its worker's defaults; `Worker.new` does. Every column is an attribute
     with the column's name: `id`, `state`, `queue`, `worker`, `args`, `meta`, `tags`, `errors`, `attempt`,
     `max_attempts`, `priority`, `attempted_by` and the times `inserted_at`, `scheduled_at`, `attempted_at`,
-    `completed_at`, `cancelled_at`, `discarded_at` (aware, UTC). `args`, `meta` and `errors` of a row are decoded when
+    `completed_at`, `cancelled_at`, `discarded_at` (aware, UTC). `conflict` is True on what an insert returns where a
+    unique job was there already: it is the stored job then. `args`, `meta` and `errors` of a row are decoded when
     they are first read.
     """
 
@@ -52,15 +58,18 @@ class Job(Generic[Args]):
         "attempted_by",
         "cancelled_at",
         "completed_at",
+        "conflict",
         "discarded_at",
         "id",
         "inserted_at",
         "max_attempts",
         "priority",
         "queue",
+        "replace",
         "scheduled_at",
         "state",
         "tags",
+        "unique",
         "worker",
     )
 
@@ -85,6 +94,8 @@ class Job(Generic[Args]):
         scheduled_at: datetime | None = None,
         schedule_in: float | timedelta | None = None,
         state: JobState | str | None = None,
+        unique: UniqueOption = None,
+        replace: ReplaceOption = None,
     ) -> None:
         """Build a job for insertion.
 
@@ -100,6 +111,9 @@ class Job(Generic[Args]):
             scheduled_at: When to run; an aware datetime. The job is stored as `scheduled`, even for a past time.
             schedule_in: Instead of that, seconds from now or a timedelta.
             state: `"suspended"` to hold the job until somebody retries it. Default: scheduled or available.
+            unique: When the job is one that is there already, and is not inserted: a `Unique`, a dict of its options,
+                or True for all their defaults, forever.
+            replace: What such a job changes on the stored one: columns, or a dict of them by its state.
 
         Raises:
             InvalidJob: A value that the table or an Elixir node can't take, or args of another worker's contract.
@@ -123,6 +137,9 @@ class Job(Generic[Args]):
         self.completed_at: datetime | None = None
         self.cancelled_at: datetime | None = None
         self.discarded_at: datetime | None = None
+        self.unique = parse_unique(unique)
+        self.replace = parse_replace(replace)
+        self.conflict = False
         self._errors: Any = []
         self._cancelled = False
 
@@ -153,6 +170,7 @@ class Job(Generic[Args]):
         ):
             time = row[field]
             setattr(job, field, time if time is None else time.replace(tzinfo=UTC))
+        job.unique, job.replace, job.conflict = None, None, False
         job._cancelled = False
         return job
 
@@ -246,6 +264,8 @@ class Job(Generic[Args]):
             "max_attempts": self.max_attempts,
             "priority": self.priority,
             "tags": self.tags,
+            "unique": self.unique,
+            "replace": self.replace,
             "meta": {key: value for key, value in self.meta.items() if key not in _OF_ONE_RUN},
         }
         job: Job[Args] = Job(self.worker, **{**own, **options})

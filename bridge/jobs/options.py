@@ -12,12 +12,14 @@ from msgspec import Struct
 
 from bridge.errors import InvalidWorker
 from bridge.jobs import checks, contracts
+from bridge.jobs.replace import parse_replace
+from bridge.jobs.unique import Unique, parse_unique
 
 OnInvalid = Literal["cancel", "quarantine"]
 
 WORKER_OPTIONS = (
     "queue", "max_attempts", "priority", "tags", "meta", "timeout", "name", "aliases", "oban", "contract", "on_invalid",
-    "cron",
+    "cron", "unique", "replace",
 )  # fmt: skip
 
 
@@ -37,6 +39,8 @@ class WorkerOptions:
     contract: contracts.JobContract | None = None
     on_invalid: OnInvalid = "cancel"
     cron: tuple[Any, ...] = ()
+    unique: Unique | None = None
+    replace: Mapping[str, tuple[str, ...]] | None = None
 
 
 def refuse_unknown(options: Mapping[str, Any]) -> None:
@@ -71,6 +75,8 @@ def build_options(path: str, options: Mapping[str, Any]) -> WorkerOptions:
         contract=contract,
         on_invalid=_on_invalid(options.get("on_invalid", "cancel"), contract),
         cron=_cron(options.get("cron", ())),
+        unique=parse_unique(options.get("unique"), InvalidWorker),
+        replace=parse_replace(options.get("replace"), InvalidWorker),
     )
 
 
@@ -106,7 +112,10 @@ def agreed_options(contract: contracts.JobContract, options: Mapping[str, Any]) 
         "priority": own.priority,
         "tags": own.tags,
         "timeout": own.timeout,
+        "unique": parse_unique(own.unique, InvalidWorker),
     }
+    if "unique" in options:
+        options = {**options, "unique": parse_unique(options["unique"], InvalidWorker)}
     for option, value in agreed.items():
         if option in options and _comparable(options[option]) != _comparable(value):
             expected = f"{value!r}, as the contract {contract.tag} has it"

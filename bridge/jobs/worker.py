@@ -20,6 +20,7 @@ from bridge.jobs.job import OPTIONS, Job
 from bridge.jobs.options import WorkerOptions, build_options, refuse_unknown
 from bridge.jobs.registry import registry
 from bridge.jobs.results import Cancel, Discard, Record, Snooze
+from bridge.jobs.unique import merge_unique
 
 logger = logging.getLogger("bridge.jobs")
 
@@ -48,7 +49,8 @@ class Worker:
 
         Args:
             args: What `process` gets in `job.args`; a worker with a contract takes its class's objects too.
-            options: As in `Job`; they win over the worker's own, and `meta` is merged into the worker's.
+            options: As in `Job`; they win over the worker's own. `meta` is merged into the worker's, and so are the
+                options of a `unique` that is a dict or a `Unique`; None or False makes this one not unique.
 
         Raises:
             ContractError: Args that break the worker's contract.
@@ -62,7 +64,11 @@ class Worker:
             "max_attempts": own.max_attempts,
             "priority": own.priority,
             "tags": own.tags,
+            "unique": own.unique,
+            "replace": own.replace,
         }
+        if "unique" in options:
+            options["unique"] = merge_unique(own.unique, options["unique"])
         if own.contract is not None:
             return own.contract.build(args, {**defaults, **options, "meta": meta})
         return Job(own.name, args=args, meta=meta, **{**defaults, **options})
@@ -75,7 +81,7 @@ class Worker:
 
         Args:
             args: What `process` gets in `job.args`.
-            conn: An asyncpg connection, to insert within its transaction.
+            conn: A connection or session, to insert within its transaction; see `Oban.enqueue`.
             options: As in `new`.
 
         Raises:
@@ -166,15 +172,16 @@ def worker(cls: Any = None, /, **options: Any) -> Any:
 
     Args:
         cls: The class, where the decorator is written without parentheses.
-        options: `queue` (default `"default"`), `max_attempts` (20), `priority` (0), `tags`, `meta`: the defaults of
-            its jobs. `timeout`: seconds or a timedelta that one attempt may take. `name`: the name in the row, where it
-            is not `module.QualName`; with an Elixir module's name it takes over that worker. `aliases`: more names to
-            run jobs of, such as a former one. `oban`: the instance that `enqueue` uses, `"Oban"`. `contract`: a
-            generated class, whose objects `process` gets as `job.args`; it says all but `meta` and `oban`, and what it
-            returns is checked and recorded where the contract has a result. `on_invalid`: what becomes of a row that
-            breaks the contract: `"cancel"` (default), or `"quarantine"`, which moves it to the queue `quarantine`
-            until somebody mends it. `cron`: when to insert a job of it: an expression, or a dict with `expression`,
-            `args`, `timezone`, `name` and any option of a job, or a list of these.
+        options: `queue` (default `"default"`), `max_attempts` (20), `priority` (0), `tags`, `meta`, `unique` and
+            `replace`: the defaults of its jobs. `timeout`: seconds or a timedelta that one attempt may take. `name`:
+            the name in the row, where it is not `module.QualName`; with an Elixir module's name it takes over that
+            worker. `aliases`: more names to run jobs of, such as a former one. `oban`: the instance that `enqueue`
+            uses, `"Oban"`. `contract`: a generated class, whose objects `process` gets as `job.args`; it says all but
+            `meta`, `replace` and `oban`, and what it returns is checked and recorded where the contract has a result.
+            `on_invalid`: what becomes of a row that breaks the contract: `"cancel"` (default), or `"quarantine"`, which
+            moves it to the queue `quarantine` until somebody mends it. `cron`: when to insert a job of it: an
+            expression, or a dict with `expression`, `args`, `timezone`, `name` and any option of a job, or a list of
+            these.
 
     Raises:
         InvalidWorker: An unknown option, a bad value, a taken name, a class that can't process, or one whose `process`

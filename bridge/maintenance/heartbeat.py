@@ -51,7 +51,7 @@ class Heartbeat(Service):
         rescue_after: float = 60.0,
         connect: Callable[[], Awaitable[Any]] | None = None,
     ) -> None:
-        super().__init__("heartbeat", rescue_after / 4)
+        super().__init__("heartbeat", rescue_after / 4, engine.oban)
         self.rescue_after = rescue_after
         #: How often the thread had to beat.
         self.relieved = 0

@@ -85,7 +85,7 @@ class Lifeline(Service):
         rescue_after: float = 60.0,
     ) -> None:
         check_lifeline(interval=interval, rescue_after=rescue_after)
-        super().__init__("lifeline", rescue_after / 4 if interval is None else interval)
+        super().__init__("lifeline", rescue_after / 4 if interval is None else interval, engine.oban)
         self.rescue_after = rescue_after
         self._engine = engine
         self._is_leader = is_leader
@@ -121,6 +121,7 @@ class Lifeline(Service):
             if len(batch) < RESCUE_LIMIT:
                 break
         rescue = _sorted(found)
+        self.span.set(rescued_jobs=_all_ids(rescue.rescued), discarded_jobs=_all_ids(rescue.discarded))
         _report(rescue)
         return rescue
 
@@ -144,6 +145,10 @@ class Lifeline(Service):
                 _ids(new),
                 ", ".join(sorted({orphan.node for orphan in new})),
             )
+
+
+def _all_ids(orphans: Sequence[Orphan]) -> tuple[int, ...]:
+    return tuple(orphan.id for orphan in orphans)
 
 
 def _sorted(found: list[Orphan]) -> Rescue:

@@ -69,7 +69,7 @@ class Pruner(Service):
         **retention: Any,
     ) -> None:
         check_pruner(interval=interval, mode=mode, limit=limit, **retention)
-        super().__init__("pruner", interval)
+        super().__init__("pruner", interval, engine.oban)
         self.mode = mode
         #: How many jobs this node has deleted.
         self.pruned = 0
@@ -102,6 +102,7 @@ class Pruner(Service):
         now, found = utc_now(), 0
         for retention in self._retentions:
             found += await self._prune(retention, now)
+        self.span.set(pruned_count=found)
         if found:
             logger.info("%d jobs that had ended were deleted", found)
         return found

@@ -94,7 +94,7 @@ class Reindexer(Service):
         timeout: float = TIMEOUT,
     ) -> None:
         check_reindexer(indexes=indexes, timeout=timeout)
-        super().__init__("reindexer", 15.0)
+        super().__init__("reindexer", 15.0, engine.oban)
         self._engine = engine
         self._is_leader = is_leader
         self._schedule = schedule
@@ -149,6 +149,7 @@ class Reindexer(Service):
         return True
 
     def _tell(self, done: Reindexing) -> None:
+        self.span.set(reindexed=tuple(index.name for index in done.rebuilt))
         if done.rebuilt or done.dropped:
             logger.info("indexes were rebuilt: %s; dropped: %s", _names(done.rebuilt), _names(done.dropped))
         wrong = (done.missing, done.failed)

@@ -6,23 +6,29 @@ import asyncio
 import random
 from abc import ABC, abstractmethod
 
+from bridge import telemetry
 from bridge.engine import is_unavailable
 from bridge.maintenance.log import logger
+from bridge.telemetry import events
+from bridge.telemetry.events import NOBODY, Instance
 
 #: Seconds that a cancelled round gets to come to an end.
 UNWIND = 1.0
 
 
 class Service(ABC):
-    """Calls `run_once` every `interval` seconds, 10 % more or less.
+    """Calls `run_once` every `interval` seconds, 10 % more or less, each within a span `oban.plugin`.
 
     An error is logged, once and then every tenth time in a row, and the next rounds come later, up to ten intervals or
     5 seconds, whichever is less far. `rounds` counts the rounds that succeeded; `wait_for_round` awaits the next one.
     """
 
-    def __init__(self, name: str, interval: float) -> None:
+    def __init__(self, name: str, interval: float, oban: Instance = NOBODY) -> None:
         self.name = name
         self.interval = interval
+        self.oban = oban
+        #: The span of the round that is under way: what it did is told by `self.span.set(…)`.
+        self.span = telemetry.NO_SPAN
         self.rounds = 0
         self._failures = 0
         self._changed = asyncio.Condition()
@@ -34,6 +40,8 @@ class Service(ABC):
 
     def start(self) -> None:
         """Begin with a round at once."""
+        if telemetry.wanted(events.PLUGIN_INIT):
+            telemetry.emit(events.PLUGIN_INIT, events.PluginInit(self.name, self.oban))
         self._task = asyncio.create_task(self._run(), name=f"bridge-{self.name}")
 
     @property
@@ -58,7 +66,8 @@ class Service(ABC):
     async def _run(self) -> None:
         while True:
             try:
-                await self.run_once()
+                with telemetry.span(events.PLUGIN, events.Plugin, self.oban, self.name) as self.span:
+                    await self.run_once()
             except Exception as error:
                 self._report(error)
             else:
@@ -66,7 +75,10 @@ class Service(ABC):
                 async with self._changed:
                     self.rounds += 1
                     self._changed.notify_all()
-            await asyncio.sleep(self._delay())
+            await self._pause()
+
+    async def _pause(self) -> None:
+        await asyncio.sleep(self._delay())
 
     def _delay(self) -> float:
         longest = max(self.interval, min(self.interval * 10, 5.0))

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
+import random
+import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import Any, Literal, get_args
 
-from bridge.engine import Engine
+from bridge import telemetry
+from bridge.cluster import Situation
+from bridge.engine import Engine, Outlook, staging
 from bridge.errors import InvalidSetting, SchemaError
 from bridge.jobs.checks import seconds
 from bridge.maintenance.log import logger
 from bridge.maintenance.service import Service
+from bridge.telemetry import events
 
 StagerMode = Literal["auto", "on", "off"]
+
+#: How many rounds of the leader's stager may fail to come before others help themselves, and seconds on top.
+MISSED_ROUNDS = 3
+MARGIN = 0.5
 
 
 def check_stager(*, interval: Any = 1.0, mode: Any = "auto") -> None:
@@ -27,17 +38,21 @@ def check_stager(*, interval: Any = 1.0, mode: Any = "auto") -> None:
 
 
 class Stager(Service):
-    """Stages due jobs, and wakes this node's queues that have something to fetch, whoever put it there.
+    """Stages due jobs and announces queues that have jobs, where that is this node's duty; otherwise relies on others.
 
-    One statement a round does both, so that queues go on where notifications don't arrive.
+    One node stages for all, as in Oban 2.23: an Elixir node that leads, else the leader among the Python nodes. A node
+    that hears it rests and asks the database nothing (global mode). A node that hears nobody looks each round for jobs
+    of its own queues, whoever put them there (local mode). A node that hears, but nothing of a leader, stages as well:
+    among Python nodes that is safe, because rows are locked and checked again.
 
     Args:
         engine: Where the jobs are.
         queues: Returns the queues that run on this node.
-        wake: Called and awaited in each round, with those that have available jobs.
-        interval: Seconds between rounds, default 1 (Oban 2.23).
-        mode: `"auto"` stages only while no Elixir node holds a lease: an Elixir leader stages for all, and two stagers
-            of which one doesn't lock its rows undo each other's work. `"on"` stages always, `"off"` never.
+        wake: Called and awaited in each round, with those that are known to have available jobs.
+        situation: What is known of other nodes; by default this node is alone.
+        interval: Seconds between rounds, default 1 (Oban 2.23), or up to 10 % less.
+        mode: `"auto"` stages as said above, never while an Elixir node holds a lease: of two stagers, one that doesn't
+            lock its rows undoes the other's work. `"on"` stages always, `"off"` never.
     """
 
     def __init__(
@@ -46,32 +61,98 @@ class Stager(Service):
         queues: Callable[[], Sequence[str]],
         wake: Callable[[set[str]], Awaitable[None]],
         *,
+        situation: Situation | None = None,
         interval: float = 1.0,
         mode: StagerMode = "auto",
     ) -> None:
         check_stager(interval=interval, mode=mode)
-        super().__init__("stager", interval)
+        super().__init__("stager", interval, engine.oban)
         self._engine = engine
         self._queues = queues
         self._wake = wake
+        self._situation = situation or Situation()
         self._mode = mode
-        self._allowed: bool | None = None
+        self._stages: bool | None = None
+        self._reach: str | None = None
+        self._in_doubt = False
+        self._begun = 0.0
+        self._rest = 0.0
+        self._again = asyncio.Event()
+
+    def look_again(self) -> None:
+        """Begin a round at once: who stages, or whom this node hears, may have changed."""
+        self._again.set()
 
     async def run_once(self) -> None:
-        """Stage what is due, as far as this node may, and wake the queues that have jobs."""
-        allowed = await self._may_stage()
-        if allowed != self._allowed:
-            logger.info("due jobs are staged by %s", "this node" if allowed else "another node")
-            self._allowed = allowed
-        _, ready = await self._engine.stage(self._queues(), allowed=allowed)
-        await self._wake(ready)
+        """Do this node's part in staging, and wake the queues that have jobs."""
+        self._again.clear()
+        self._begun, self._rest = time.monotonic(), 0.0
+        if self._mode != "on" and (promised := self._situation.promised()):
+            self._settle(stages=False, alone=False, rest=promised, settled=True)
+            await self._wake(set())
+            return
+        settled = self._situation.settled
+        may = self._mode == "on" or (self._mode == "auto" and self._is_up())
+        outlook = await self._look_out(may)
+        stages = may and not outlook.elixir
+        # A leader of Elixir's that this node hears announces every queue that has jobs; it has to renew its lease.
+        rest = max((left for node, left in outlook.elixir.items() if self._situation.hears_of(node)), default=0.0)
+        alone = not rest and not (stages and self._situation.hears)
+        self._settle(stages=stages, alone=alone, rest=rest, settled=settled or not alone)
+        await self._wake(set(outlook.ready))
+        if stages and outlook.due:
+            await self._stage()
 
-    async def _may_stage(self) -> bool:
-        if self._mode != "auto":
-            return self._mode == "on"
+    def _is_up(self) -> bool:
+        return self._situation.leads or self._situation.stands_in()
+
+    async def _look_out(self, may: bool) -> Outlook:
+        beat = self._situation.beat(self.interval * MISSED_ROUNDS + MARGIN) if may else ""
+        heed = self._mode != "on"
         try:
-            return not await self._engine.elixir_leads()
+            outlook = await self._engine.look_out(self._queues(), stages=may, beat=beat, heed=heed)
         except SchemaError as error:
-            if self._allowed is not False:
+            if not self._in_doubt:
                 logger.warning("can't tell whether an Elixir node leads, so due jobs are left to it: %s", error)
-            return False
+            self._in_doubt = True
+            return await self._engine.look_out(self._queues(), stages=False, in_doubt=True)
+        self._in_doubt = False
+        return outlook
+
+    async def _stage(self) -> None:
+        staged = 0
+        while True:
+            count, ready = await self._engine.stage(self._queues(), allowed=True, heed=self._mode != "on")
+            staged += count
+            self.span.set(staged_count=staged)
+            await self._wake(ready)
+            # Too many for one statement: the rest is as due as these were.
+            if count < staging.STAGE_LIMIT or time.monotonic() - self._begun > self.interval:
+                return
+
+    def _settle(self, *, stages: bool, alone: bool, rest: float, settled: bool) -> None:
+        self._rest = rest
+        if not settled:
+            return
+        if stages is not self._stages:
+            self._stages = stages
+            logger.info("due jobs are staged by %s", "this node" if stages else "another node")
+        reach = "local" if alone else "global"
+        if reach != self._reach:
+            self._reach = reach
+            logger.info("queues %s", "look for jobs themselves" if alone else "are told of jobs")
+            telemetry.emit(events.STAGER_SWITCH, events.StagerSwitch(reach, self.oban))
+
+    async def _pause(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._delay()):
+                await self._again.wait()
+
+    def _delay(self) -> float:
+        if self._failures:
+            return super()._delay()
+        if self._rest:
+            return self._rest + 0.01
+        # Never later than the interval: who waits for a job's time waits for this too.
+        gap = self.interval * random.uniform(0.9, 1.0)  # noqa: S311 - jitter is no secret
+        return max(self._begun + gap - time.monotonic(), 0.0)

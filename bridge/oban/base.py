@@ -12,6 +12,7 @@ class Base:
 
     _plan: Plan
     _runtime: Runtime | None
+    _hindrance: str = ""
 
     @property
     def name(self) -> str:
@@ -31,5 +32,7 @@ class Base:
     @property
     def _parts(self) -> Runtime:
         if self._runtime is None:
+            if self._hindrance:
+                raise NotRunning(f"the instance {self.name!r} is not running yet: {self._hindrance}")
             raise NotRunning(f"the instance {self.name!r} is not running; await its start(), or use `async with`")
         return self._runtime

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from typing import Any
+
+from bridge.errors import InvalidSignal
+from bridge.jobs.checks import seconds
 from bridge.oban.base import Base
 from bridge.pubsub import Notifier, signals
 from bridge.queues import QueueInfo
@@ -40,11 +45,24 @@ class Control(Base):
         limit: int,
         *,
         paused: bool = False,
+        dispatch_cooldown: float | timedelta | None = None,
+        refresh_interval: float | timedelta | None = None,
         node: str | None = None,
         local_only: bool = False,
     ) -> None:
-        """Start a queue; nodes where it runs leave it as it is. Scoped as in `pause_queue`, raises as `scale_queue`."""
-        await self._signal(signals.Start(queue, limit, paused), node, local_only)
+        """Start a queue; nodes where it runs leave it as it is. Scoped as in `pause_queue`.
+
+        What is not said is as the node had it when the queue last ran there, also its `workers`, or else the default of
+        `QueueOptions`.
+
+        Raises:
+            InvalidSignal: As in `scale_queue`, or an interval that is not 1 ms to a day.
+        """
+        intervals = (
+            _milliseconds("dispatch_cooldown", dispatch_cooldown),
+            _milliseconds("refresh_interval", refresh_interval),
+        )
+        await self._signal(signals.Start(queue, limit, paused, *intervals), node, local_only)
 
     async def stop_queue(self, queue: str, *, node: str | None = None, local_only: bool = False) -> None:
         """Stop a queue, giving its running jobs the grace period; scoped as in `pause_queue`."""
@@ -63,8 +81,20 @@ class Control(Base):
         return [] if self._runtime is None else self._runtime.queues.running_jobs()
 
     @property
+    def is_leader(self) -> bool:
+        """Whether this node leads its instance's Python nodes: it holds the lease, by what it knows now."""
+        return self._runtime is not None and self._runtime.leader.is_leader
+
+    async def get_leader(self) -> str | None:
+        """Return the node that leads this instance's Python nodes; None where none does at the moment.
+
+        An Elixir node of the same instance has a lease of its own, which `peers` tells.
+        """
+        return await self._parts.leader.find()
+
+    @property
     def notifier(self) -> Notifier:
-        """Messages between nodes: `listen`, `unlisten`, `notify`, `status`.
+        """Messages between nodes: `listen`, `unlisten`, `notify`, and `status`, whether any arrive.
 
         An instance without queues hears nothing until its notifier's `start` is awaited.
         """
@@ -74,3 +104,7 @@ class Control(Base):
         target = self.node if local_only else node
         ident = signals.ANY if target is None else signals.ident(self.name, target)
         await self._parts.signal(signal, ident)
+
+
+def _milliseconds(field: str, value: Any) -> int | None:
+    return None if value is None else max(round(seconds(field, value, InvalidSignal) * 1_000), 0)

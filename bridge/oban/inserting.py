@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterable, Iterable
 from typing import Any, TypeVar
 
-from bridge.jobs import Job
+from bridge.jobs import Job, modes
 from bridge.oban.base import Base
 
 A = TypeVar("A")
@@ -19,14 +19,18 @@ class Inserting(Base):
 
         Args:
             job: From `Job(…)` or `Worker.new(…)`. One that was inserted before is inserted again, as a copy.
-            conn: An asyncpg connection: the job is inserted in its transaction, and is seen and announced when that
-                commits.
+            conn: A connection or session of asyncpg, psycopg, psycopg2 or SQLAlchemy: the job is inserted in its
+                transaction, and is seen and announced when that commits. One that blocks blocks the event loop
+                meanwhile; `SyncOban` is for code that has none.
 
         Raises:
             InvalidJob: A value that the table or an Elixir node can't take; nothing was written.
             ContractError: Args that break the contract of the job's worker.
             EncodeError: The same, within args or meta.
+            InvalidSetting: `conn` is none that Bridge knows.
         """
+        if modes.is_inline(self._plan.testing):
+            return await self._parts.inline.insert(job)
         return await self._parts.engine.insert(job, conn)
 
     async def enqueue_many(
@@ -42,4 +46,6 @@ class Inserting(Base):
             InvalidJob, ContractError, EncodeError: As in `enqueue`, and which of the jobs it is, counted from 0; none
                 of them was inserted.
         """
+        if modes.is_inline(self._plan.testing):
+            return await self._parts.inline.insert_many(jobs)
         return await self._parts.engine.insert_many(jobs, conn)

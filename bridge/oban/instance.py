@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
-from types import TracebackType
-from typing import Any, Self, cast
+from typing import Any, cast
 
+from bridge.doctor import Finding, examine
 from bridge.engine import Peer, connect
 from bridge.engine.schema import Catalog, inspect, install, install_own
 from bridge.errors import SchemaError
 from bridge.jobs import Registry, instances, registry
+from bridge.jobs.modes import Mode
 from bridge.oban.control import Control
-from bridge.oban.inserting import Inserting
+from bridge.oban.draining import Draining
+from bridge.oban.lifecycle import Connect, LifeCycle, check_connect
 from bridge.oban.managing import Managing
 from bridge.plan import make_plan
 from bridge.runtime import Runtime
 
 
-class Oban(Inserting, Managing, Control):
+class Oban(LifeCycle, Managing, Control, Draining):
     """A connection to Oban's tables, with queues that run here or without any.
 
     An async context manager: `async with Oban(dsn=…, queues={"badges": 10}) as oban: …`.
@@ -46,6 +48,8 @@ class Oban(Inserting, Managing, Control):
         notifier: Mapping[str, Any] | None = None,
         pool_options: Mapping[str, Any] | None = None,
         registry: Registry = registry,
+        connect: Connect = "now",
+        testing: Mode = "disabled",
     ) -> None:
         """Describe an instance; `start` connects it.
 
@@ -70,8 +74,13 @@ class Oban(Inserting, Managing, Control):
             reindexer: `enabled` (False), `schedule` (`"@midnight"`), `timezone` (`"Etc/UTC"`), `indexes` and `timeout`,
                 see `Reindexer`.
             notifier: `dsn`, where listening needs a way around a pooler; `enabled` (True), else queues poll.
-            pool_options: `min_size` (1), `max_size` (10) and `timeout` (60 s a statement) of the own pool.
+            pool_options: `min_size` (1), `max_size` (10) and `timeout` (60 s a statement) of the own pool; `prepared`
+                (`"auto"`), whether statements are prepared once and kept, which needs a session of one's own.
             registry: The workers that may run.
+            connect: `"now"` lets `start` fail where the database is away or has no tables of Oban; `"wait"` lets it
+                wait for them, and `"background"` return at once and wait meanwhile, see `start` and `ready`.
+            testing: `"manual"` inserts jobs and runs none; `"inline"` runs each where it is enqueued, and stores none.
+                In both, queues, cron and services are checked and then left off, see `bridge.testing`.
 
         Raises:
             InvalidSetting: A value of the wrong kind, or not just one of `dsn` and `pool`.
@@ -94,8 +103,11 @@ class Oban(Inserting, Managing, Control):
             notifier=notifier,
             pool_options=pool_options,
             registry=registry,
+            testing=testing,
         )
+        self._connect_mode = check_connect(connect)
         self._runtime: Runtime | None = None
+        self._opening: asyncio.Task[None] | None = None
         self._changing = asyncio.Lock()
 
     # Life cycle
@@ -108,42 +120,6 @@ class Oban(Inserting, Managing, Control):
             InstanceNotFound: There is none in this process.
         """
         return cast("Oban", instances.find(name))
-
-    async def start(self) -> Self:
-        """Connect, listen, and start the queues; returns the instance.
-
-        Raises:
-            SchemaError: The schema has no tables of Oban that Bridge knows.
-            NotRunning: Another instance of that name is running in this process.
-            OSError, asyncpg.PostgresError: The database can't be reached.
-        """
-        async with self._changing:
-            if self._runtime is None:
-                instances.register(self.name, self)
-                try:
-                    self._runtime = await Runtime.open(self._plan)
-                except BaseException:
-                    instances.unregister(self.name, self)
-                    raise
-        return self
-
-    async def stop(self) -> None:
-        """Stop the queues, giving running jobs their grace period, and disconnect; a second call does nothing."""
-        async with self._changing:
-            if self._runtime is not None:
-                try:
-                    await self._runtime.close()
-                finally:
-                    self._runtime = None
-                    instances.unregister(self.name, self)
-
-    async def __aenter__(self) -> Self:
-        return await self.start()
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.stop()
 
     # The database
 
@@ -172,6 +148,39 @@ class Oban(Inserting, Managing, Control):
             return await inspect(conn, self.prefix)
         finally:
             await self._disconnect(conn)
+
+    async def diagnose(self, *, timeout: float = 5.0) -> list[Finding]:
+        """Return what is wrong with the database or its nodes, each with the mend, as `bridge doctor` tells it.
+
+        Nothing is changed. It needs no started instance; a look at queues that seem to stand still takes 1.5 seconds.
+
+        Args:
+            timeout: Seconds that one question to the database may take; what takes longer is told as not looked at.
+
+        Raises:
+            OSError, asyncpg.PostgresError: The database can't be reached.
+        """
+        listener = self._plan.notifier.get("dsn")
+        return [
+            finding
+            async for finding in examine(
+                lambda: self._connection(self._plan.dsn),
+                self.prefix,
+                workers=self._plan.registry.names(),
+                listen=lambda: self._connection(listener or self._plan.dsn),
+                settings={"notifier.dsn": listener, "pruner.mode": self._plan.pruner.get("mode", "auto")},
+                timeout=timeout,
+            )
+        ]
+
+    @asynccontextmanager
+    async def _connection(self, dsn: str | None) -> AsyncIterator[Any]:
+        """Yield a connection of the pool, or one by a DSN that keeps no statements, so that any pooler will do."""
+        conn = await (self._plan.pool.acquire() if dsn is None else connect(dsn, statement_cache_size=0))
+        try:
+            yield conn
+        finally:
+            await (self._plan.pool.release(conn) if dsn is None else conn.close())
 
     async def _connect(self) -> Any:
         return await (self._plan.pool.acquire() if self._plan.dsn is None else connect(self._plan.dsn))

@@ -39,7 +39,10 @@ class Managing(Base):
         Args:
             limit: How many at most.
             filters: Columns and values: `state="retryable"`, `queue=["a", "b"]`, `worker=SendMail`, `id=[1, 2]`; `args`
-                and `meta` ask for jobs that contain the given dict, `tags` for exactly these tags.
+                and `meta` ask for jobs that contain the given dict, `tags` for exactly these tags, `has_tags` for these
+                among others, `error` for a text in the error of any attempt, `node` for the node of the last one.
+                `min_id`, `max_id` and `min_attempt` are included; `scheduled_before` and `scheduled_after`, and their
+                like for the other times, take aware datetimes.
 
         Raises:
             InvalidFilter: An unknown column, or a value of the wrong kind.
@@ -125,7 +128,7 @@ class Managing(Base):
             JobNotFound: No such job, or nothing is recorded with it, or not yet; the message says which.
             DecodeError: What is recorded is damaged.
         """
-        found = await self.get_job(job_id_of(job))
+        found = self._parts.inline.find(job_id_of(job)) or await self.get_job(job_id_of(job))
         if found is None:
             raise JobNotFound(f"job {job_id_of(job)} is not there: it was pruned or deleted, or is not committed yet")
         contract = contracts.find(found.worker)

@@ -21,13 +21,15 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("bridge.pubsub")
 
+#: Seconds that a connection gets to close in order, when nobody listens any more.
+FAREWELL = 1.0
+
 
 class Listener:
     """Listens on a changing set of channels over a connection of its own.
 
     Attributes:
         connected: Set while all channels are being listened to over a connection believed alive.
-        disconnected: Set while it isn't.
     """
 
     def __init__(
@@ -36,6 +38,7 @@ class Listener:
         connect: Callable[[], Awaitable[Connection]],
         on_message: Callable[[int, str, str], None],
         on_connect: Callable[[], None],
+        on_disconnect: Callable[[], None],
         timing: Timing,
     ) -> None:
         """Make a listener that is not started yet.
@@ -44,14 +47,14 @@ class Listener:
             connect: Opens a connection straight to the server.
             on_message: Called with the sender's backend pid, the channel and the text, in order of arrival.
             on_connect: Called whenever all channels are being listened to over a new connection.
+            on_disconnect: Called whenever a connection has ended, whoever ended it.
             timing: When to give up and when to try again.
         """
         self.connected = asyncio.Event()
-        self.disconnected = asyncio.Event()
-        self.disconnected.set()
         self._connect = connect
         self._on_message = on_message
         self._on_connect = on_connect
+        self._on_disconnect = on_disconnect
         self._timing = timing
         self._wanted: set[str] = set()
         self._heard: set[str] = set()
@@ -131,7 +134,6 @@ class Listener:
         except BaseException:
             self._abandon(connection)
             raise
-        self.disconnected.clear()
         self.connected.set()
         return connection
 
@@ -183,7 +185,7 @@ class Listener:
         if connection is None:
             return
         try:
-            await connection.close(timeout=self._timing.timeout)
+            await connection.close(timeout=min(self._timing.timeout, FAREWELL))
         except Exception as error:  # it ends here in any case
             logger.debug("the listening connection did not close in order: %s", _describe(error))
         finally:
@@ -193,12 +195,13 @@ class Listener:
         self._connection = None
         self._heard.clear()
         self._ready.clear()
-        self.connected.clear()
-        self.disconnected.set()
         # A connection that came from a pool raises once it is closed.
         with suppress(asyncpg.InterfaceError):
             # Not close(): it waits for an answer, which a dead peer never gives.
             connection.terminate()
+        if self.connected.is_set():
+            self.connected.clear()
+            self._on_disconnect()
 
     def _report_loss(self, reason: str) -> None:
         if (held_back := self._failures.admit("loss")) is not None:

@@ -6,29 +6,26 @@ import asyncio
 import copy
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from bridge import telemetry
 from bridge.errors import DecodeError, InvalidPayload, shorten
 from bridge.pubsub import channels, contracts, envelope, signals
 from bridge.pubsub.counters import Counters
 from bridge.pubsub.listener import Listener
 from bridge.pubsub.mailbox import Mailbox
+from bridge.pubsub.sonar import Pace, Sonar
+from bridge.pubsub.status import Link, Status
 from bridge.pubsub.subscription import Callback, Subscription
 from bridge.pubsub.throttle import Throttle
 from bridge.pubsub.timing import Timing
+from bridge.telemetry import events
+from bridge.telemetry.events import NOBODY, Instance
 
 if TYPE_CHECKING:
     from bridge.pubsub.listener import Connection
 
 logger = logging.getLogger("bridge.pubsub")
-
-
-class Status(StrEnum):
-    """What a notifier knows about its link to the other nodes; more values may follow."""
-
-    CONNECTED = "connected"
-    DISCONNECTED = "disconnected"
 
 
 class Notifier:
@@ -48,8 +45,11 @@ class Notifier:
         publish: Callable[[str, list[str]], Awaitable[None]],
         prefix: str,
         ident: str,
+        node: str | None = None,
         timing: Timing | None = None,
+        pace: Pace | None = None,
         backlog: int = 10_000,
+        oban: Instance = NOBODY,
     ) -> None:
         """Make a notifier that is not started yet.
 
@@ -59,14 +59,18 @@ class Notifier:
             publish: Sends texts on a channel, given by its full name, by calling `pg_notify` for each.
             prefix: The schema of Oban's tables, which is part of every channel's name.
             ident: This instance's address, from `signals.ident`.
+            node: This node's name, by which it pings while it listens; without one its status stays unknown.
             timing: Probes, timeouts and delays between attempts; the default is `Timing()`.
+            pace: How often it pings; the default is `Pace()`.
             backlog: How many messages may wait for one busy async callback.
+            oban: The instance that its events name.
         """
         self.counters = Counters()
         self._publish = publish
         self._prefix = prefix
         self._ident = ident
         self._backlog = backlog
+        self._oban = oban
         self._subscriptions: dict[str, list[Subscription]] = {}
         self._hooks: list[Mailbox] = []
         self._junk = Throttle()
@@ -75,8 +79,12 @@ class Notifier:
             connect=connect,
             on_message=self._receive,
             on_connect=self._greet,
+            on_disconnect=self._part,
             timing=timing or Timing(),
         )
+        self._switched = asyncio.Event()
+        self._watchers: list[Callable[[Status], None]] = []
+        self._sonar = self._make_sonar(node, pace)
 
     async def start(self, *, wait: bool = True) -> None:
         """Connect and listen until `stop`; a second call does nothing.
@@ -89,9 +97,13 @@ class Notifier:
             OSError, asyncpg.PostgresError, TimeoutError: Only with `wait`: the first attempt failed.
         """
         await self._listener.start(wait=wait)
+        if self._sonar is not None:
+            self._sonar.start()
 
     async def stop(self) -> None:
         """Close the connection and cancel callbacks that run; subscriptions stay for another `start`."""
+        if self._sonar is not None:
+            await self._sonar.stop()
         await self._listener.stop()
         mailboxes = [each.mailbox for group in self._subscriptions.values() for each in group]
         tasks = [mailbox.cancel() for mailbox in (*self._hooks, *mailboxes)]
@@ -154,7 +166,8 @@ class Notifier:
         name = channels.require(self._prefix, channel)
         texts = [text for each in _listed(payload) for text in _encode(channel, each, split)]
         if texts:
-            await self._publish(name, texts)
+            with telemetry.span(events.NOTIFY, events.Notify, self._oban, channel, tuple(_listed(payload))):
+                await self._publish(name, texts)
 
     def on_reconnect(self, callback: Callable[[], object]) -> None:
         """Call `callback()` whenever the channels are being listened to again, the first time included.
@@ -163,20 +176,74 @@ class Notifier:
         """
         self._hooks.append(Mailbox(callback, "reconnects", self.counters, limit=1))
 
-    def status(self) -> Status:
-        """Tell whether messages can arrive now."""
-        return Status.CONNECTED if self._listener.connected.is_set() else Status.DISCONNECTED
+    def on_switch(self, callback: Callable[[Status], None]) -> None:
+        """Call `callback(status)` whenever the status is another one."""
+        self._watchers.append(callback)
 
-    async def wait_for(self, status: Status) -> None:
-        """Wait until the status is `status`."""
-        connected = status is Status.CONNECTED
-        await (self._listener.connected if connected else self._listener.disconnected).wait()
+    @property
+    def running(self) -> bool:
+        """Whether it was started and not stopped; it may be without a connection meanwhile."""
+        return self._listener.running
+
+    @property
+    def link(self) -> Link:
+        """Whether there is a connection to listen on; whether anything arrives by it, `status` knows."""
+        return Link.CONNECTED if self._listener.connected.is_set() else Link.DISCONNECTED
+
+    def status(self) -> Status:
+        """Tell whom this node hears: unknown, isolated, solitary or clustered."""
+        return Status.UNKNOWN if self._sonar is None else self._sonar.status
+
+    @property
+    def hears(self) -> bool:
+        """Whether messages arrive: this node hears itself at least."""
+        return self.status() in (Status.SOLITARY, Status.CLUSTERED)
+
+    @property
+    def nodes(self) -> frozenset[str]:
+        """The nodes of both languages that were heard in the last two minutes, this one among them."""
+        return frozenset() if self._sonar is None else self._sonar.nodes
+
+    async def wait_for(self, *wanted: Status | Link) -> None:
+        """Wait until the status, or the link, is one of those wanted."""
+        while self.status() not in wanted and self.link not in wanted:
+            await self._switched.wait()
 
     def _subscribe(self, channel: str, callback: Callback) -> Subscription:
         mailbox = Mailbox(callback, f"channel {channel!r}", self.counters, self._backlog)
         return Subscription(channel, callback, mailbox, self._listener.ready, self.unlisten)
 
+    def _make_sonar(self, node: str | None, pace: Pace | None) -> Sonar | None:
+        if node is None or not channels.fits(channels.channel_name(self._prefix, channels.SONAR)):
+            return None
+
+        async def ping(payload: Mapping[str, Any]) -> None:
+            await self.notify(channels.SONAR, payload)
+
+        sonar = Sonar(node, ping=ping, ready=self._listener.ready, on_switch=self._switch, pace=pace)
+        self.listen(channels.SONAR, sonar.hear)
+        return sonar
+
+    def _switch(self, status: Status) -> None:
+        if telemetry.wanted(events.NOTIFIER_SWITCH):
+            telemetry.emit(events.NOTIFIER_SWITCH, events.NotifierSwitch(status.value, self._oban))
+        for watcher in self._watchers:
+            watcher(status)
+        self._tell()
+
+    def _tell(self) -> None:
+        self._switched.set()
+        self._switched = asyncio.Event()
+
+    def _part(self) -> None:
+        if self._sonar is not None:
+            self._sonar.deafen()
+        self._tell()
+
     def _greet(self) -> None:
+        if self._sonar is not None:
+            self._sonar.wake()
+        self._tell()
         self.counters.reconnects += self._was_connected
         self._was_connected = True
         for hook in self._hooks:

@@ -24,6 +24,8 @@ ANY: Final = "any"
 ALL_QUEUES: Final = "*"
 """The queue that means every queue, for `Pause` and `Resume`."""
 MAX_LIMIT: Final = 2**31 - 1
+MAX_INTERVAL: Final = 86_400_000
+"""A day in milliseconds."""
 MAX_QUEUE: Final = 127
 """The longest name of a queue, in characters."""
 IDENT: Final = ('"any" or an instance\'s ident such as "Oban.web-1"', "an Elixir node's notifier crashes on any other")
@@ -72,17 +74,25 @@ class Scale:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Start `queue` with `limit` jobs at a time, paused or not; a node where it runs leaves it as it is."""
+    """Start `queue` with `limit` jobs at a time, paused or not; a node where it runs leaves it as it is.
+
+    `dispatch_cooldown` and `refresh_interval` are milliseconds, as in Oban; a node that isn't told has its own.
+    """
 
     action: ClassVar[str] = "start"
     queue: str
     limit: int
     paused: bool = False
+    dispatch_cooldown: int | None = None
+    refresh_interval: int | None = None
 
     def __post_init__(self) -> None:
         _check_queue(self.queue)
         _check_integer("limit", self.limit, MAX_LIMIT)
         _check_paused(self.paused)
+        for field in ("dispatch_cooldown", "refresh_interval"):
+            if getattr(self, field) is not None:
+                _check_integer(field, getattr(self, field), MAX_INTERVAL)
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,6 +60,25 @@ class Acker:
         self._idle.clear()
         self._wake.set()
 
+    async def write(self, outcome: Outcome) -> None:
+        """Write one outcome at once, for a caller that runs jobs itself; nothing need be started.
+
+        Raises:
+            OSError, asyncpg.PostgresError: The database is away; nothing is tried again.
+        """
+        held = RetryDelay(longest=1.0)
+        self._pending.append(outcome)
+        while True:
+            try:
+                await self._write([outcome])
+            except Exception as error:
+                if _may_pass(error) or is_cut_short(error):
+                    raise
+                await self._write_refused(outcome, error)
+            if not any(left is outcome for left in self._pending):
+                return
+            await asyncio.sleep(held.next())  # Another transaction holds the row.
+
     def abandon(self) -> None:
         """Write no more, without a word about what is left."""
         if self._task is not None:

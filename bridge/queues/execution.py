@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import inspect
 import time
 from typing import Any
@@ -15,7 +16,8 @@ from bridge.jobs.context import enter_job
 from bridge.queues import outcome
 from bridge.queues.outcome import Outcome
 from bridge.queues.threads import run_in_thread
-from bridge.telemetry import events
+from bridge.telemetry import events, instruments
+from bridge.telemetry.events import NOBODY, Instance
 
 CANCELLED = "the job was cancelled while it ran"
 
@@ -27,26 +29,41 @@ class Execution:
     other.
     """
 
-    def __init__(self, job: Job[Any], registry: Registry) -> None:
+    def __init__(self, job: Job[Any], registry: Registry, oban: Instance = NOBODY) -> None:
         self.job = job
+        self._oban = oban
         self._registry = registry
         self._worker: Worker | None = None
         self._cancel_reason: str | None = None
         self._released = False
         self._begun = False
+        #: What `process` returned, before a contract made it a record.
+        self.result: Any = None
         #: The worker runs in a thread that could not be stopped and goes on.
         self.abandoned = False
 
     async def run(self) -> Outcome:
         """Run the job; whatever happens becomes its outcome."""
-        started = time.perf_counter_ns()
         self._begun = True
+        enter_job(self.job)
+        if not instruments.installed():
+            return await self._run()
+        with instruments.running(instruments.Run(self._oban, self.job)) as run:
+            found = await self._run()
+            run.state = None if found.ack is None else found.ack.state
+            run.result, run.error = found.result, found.error
+            return found
+
+    async def _run(self) -> Outcome:
+        started = time.perf_counter_ns()
         self._report_start()
         try:
             found = await self._outcome()
         except BaseException as error:  # SystemExit in a worker must not end the node
             found = self.failed(error)
         found.duration = time.perf_counter_ns() - started
+        if telemetry.wanted(events.JOB_STOP) or telemetry.wanted(events.JOB_EXCEPTION):
+            found.context = contextvars.copy_context()
         return found
 
     def cancel(self, task: asyncio.Task[Any], reason: str = CANCELLED) -> None:
@@ -69,13 +86,12 @@ class Execution:
 
     def _report_start(self) -> None:
         if telemetry.wanted(events.JOB_START):
-            telemetry.emit(events.JOB_START, events.JobStart(self.job, time.time_ns()))
+            telemetry.emit(events.JOB_START, events.JobStart(self.job, time.time_ns(), self._oban))
 
     async def _outcome(self) -> Outcome:
         job = self.job
         if self._cancel_reason is not None or self._released:
             raise asyncio.CancelledError
-        enter_job(job)
         found = self._registry.resolve(job.worker)
         contract = found.options.contract
         if contract is None:
@@ -86,7 +102,7 @@ class Execution:
             except ContractError as error:
                 return outcome.from_invalid(job, error, found.options.on_invalid)
         _ = job.meta
-        result = await self._perform(found)
+        result = self.result = await self._perform(found)
         try:
             return outcome.from_result(job, result if contract is None else contract.record(result))
         except EncodeError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from bridge.engine import Engine
@@ -43,6 +44,7 @@ class QueueManager:
         self._grace = grace
         self._pulse = pulse
         self._producers: dict[str, Producer] = {}
+        self._last: dict[str, QueueOptions] = {}
         self._ending: list[Producer] = []
         self._stopping: set[asyncio.Task[None]] = set()
         self._closed = False
@@ -54,6 +56,7 @@ class QueueManager:
                 options, self._engine, self._registry, name=self._name, node=self._node, pulse=self._pulse
             )
             self._producers[options.queue] = producer
+            self._last[options.queue] = options
             producer.start()
 
     async def stop(self, queue: str) -> bool:
@@ -78,9 +81,13 @@ class QueueManager:
         producer = self._producers.get(queue)
         return None if producer is None else producer.check()
 
+    def check_all(self) -> list[QueueInfo]:
+        """Tell how every queue stands, also those that are being stopped."""
+        return [producer.check() for producer in (*self._producers.values(), *self._ending)]
+
     def running_jobs(self) -> list[int]:
         """Return the ids of the jobs that run here, also in queues that are being stopped."""
-        return [job for producer in (*self._producers.values(), *self._ending) for job in producer.check().running]
+        return [job for info in self.check_all() for job in info.running]
 
     def names(self) -> list[str]:
         """Return the queues that run here."""
@@ -119,7 +126,7 @@ class QueueManager:
             case signals.Scale():
                 self._scale(signal)
             case signals.Start():
-                self.start(QueueOptions(signal.queue, limit=signal.limit, paused=signal.paused))
+                self.start(self._options(signal))
             case signals.Stop(queue=queue):
                 self._stop_later(queue)
             case signals.Pkill(job_id=job_id):
@@ -138,6 +145,14 @@ class QueueManager:
         signal = signals.parse(payload)
         if signal is not None:
             self.apply(signal)
+
+    def _options(self, start: signals.Start) -> QueueOptions:
+        """Return what a signal says, and for the rest what this node last had for the queue: signals can't say all."""
+        said: dict[str, Any] = {"limit": start.limit, "paused": start.paused}
+        for option in ("dispatch_cooldown", "refresh_interval"):
+            if (milliseconds := getattr(start, option)) is not None:
+                said[option] = milliseconds / 1_000
+        return replace(self._last.get(start.queue, QueueOptions(start.queue)), **said)
 
     def _named(self, queue: str) -> list[Producer]:
         return [producer for name, producer in self._producers.items() if queue in ("*", name)]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import inspect
 import math
+from contextvars import Context, copy_context
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from bridge import telemetry
 from bridge.codecs import json
 from bridge.codecs.recorded import encode_recorded
 from bridge.engine import QUARANTINE, Ack, utc_now
@@ -19,6 +21,7 @@ from bridge.jobs.options import OnInvalid
 from bridge.jobs.results import SNOOZE_LIMIT
 from bridge.queues.failures import TEXT_LIMIT, error_entry
 from bridge.queues.log import logger
+from bridge.telemetry import Instance, events
 
 
 @dataclass(slots=True)
@@ -31,6 +34,7 @@ class Outcome:
         result: What `process` returned.
         error: Why it failed.
         duration: Nanoseconds that it ran.
+        context: What was current where it ran, for who hears of its end.
     """
 
     job: Job[Any]
@@ -38,6 +42,20 @@ class Outcome:
     result: Any = None
     error: BaseException | None = None
     duration: int = 0
+    context: Context | None = None
+
+    def report(self, recorded: bool, oban: Instance) -> None:
+        """Tell of the job's end, where anybody wants to know, as if it were told where the job ran."""
+        name = events.JOB_STOP if self.error is None else events.JOB_EXCEPTION
+        if self.ack is not None and telemetry.wanted(name):
+            context = copy_context() if self.context is None else self.context
+            context.run(telemetry.emit, name, self._event(self.ack.state, recorded, oban))
+
+    def _event(self, state: str, recorded: bool, oban: Instance) -> events.JobStop | events.JobException:
+        waited = queue_time(self.job)
+        if self.error is None:
+            return events.JobStop(self.job, state, self.duration, waited, self.result, recorded, oban)
+        return events.JobException(self.job, state, self.duration, waited, self.error, recorded, oban)
 
 
 def from_result(job: Job[Any], result: Any) -> Outcome:

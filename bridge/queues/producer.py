@@ -19,7 +19,7 @@ from bridge.queues.bounded import within
 from bridge.queues.execution import Execution
 from bridge.queues.log import logger
 from bridge.queues.options import QueueOptions
-from bridge.queues.outcome import Outcome, queue_time
+from bridge.queues.outcome import Outcome
 from bridge.telemetry import events
 
 #: Outcomes that may wait for the database before no more jobs are fetched.
@@ -43,6 +43,7 @@ class QueueInfo:
         uuid: The producer's, the second element of its jobs' `attempted_by`.
         limit: How many jobs may run at once.
         paused: Whether it fetches none.
+        refresh_interval: Seconds after which it looks for jobs though nobody told it of any.
         running: The ids of the jobs that run now.
         started_at: When it started.
         updated_at: When it last fetched or changed.
@@ -55,6 +56,7 @@ class QueueInfo:
     uuid: str
     limit: int
     paused: bool
+    refresh_interval: float
     running: tuple[int, ...]
     started_at: datetime
     updated_at: datetime
@@ -165,6 +167,7 @@ class Producer:
             uuid=self.uuid,
             limit=self.options.limit,
             paused=self.options.paused,
+            refresh_interval=self.options.refresh_interval,
             running=tuple(job_id for job_id, _ in self._running),
             started_at=self._started_at,
             updated_at=self._updated_at,
@@ -263,7 +266,7 @@ class Producer:
     # Running
 
     def _start_job(self, job: Job[Any]) -> None:
-        execution = Execution(job, self._registry)
+        execution = Execution(job, self._registry, self._engine.oban)
         assert job.id is not None  # noqa: S101 - a fetched job has one; this tells the type checker
         key = (job.id, job.attempt)
         task = asyncio.create_task(self._execute(key, execution), name=f"bridge-job-{job.id}")
@@ -285,20 +288,13 @@ class Producer:
             self._wake.set()
 
     def _report(self, outcome: Outcome, recorded: bool) -> None:
-        job, ack = outcome.job, outcome.ack
         if not recorded and not isinstance(outcome.error, RefusedOutcome):
-            logger.warning("job %s was changed by somebody else while it ran; its outcome is dropped", job.id)
-        if ack is None:
+            logger.warning("job %s was changed by somebody else while it ran; its outcome is dropped", outcome.job.id)
+        if outcome.ack is None:
             return
         if self._more:
             self._wake.set()  # A full backlog may have held up the next fetch.
-        waited = queue_time(job)
-        if outcome.error is None:
-            event: Any = events.JobStop(job, ack.state, outcome.duration, waited, outcome.result, recorded)
-            telemetry.emit(events.JOB_STOP, event)
-        else:
-            event = events.JobException(job, ack.state, outcome.duration, waited, outcome.error, recorded)
-            telemetry.emit(events.JOB_EXCEPTION, event)
+        outcome.report(recorded, self._engine.oban)
 
     # Stopping
 
@@ -316,7 +312,8 @@ class Producer:
             raise
         orphaned = (*self._orphaned, *(job_id for job_id, _ in self._running))
         elapsed = time.perf_counter_ns() - begun
-        telemetry.emit(events.QUEUE_SHUTDOWN, events.QueueShutdown(self.options.queue, elapsed, orphaned))
+        event = events.QueueShutdown(self.options.queue, elapsed, orphaned, self._engine.oban)
+        telemetry.emit(events.QUEUE_SHUTDOWN, event)
 
     async def _stop_in_order(self, deadline: float) -> None:
         await self._stop_fetching(deadline - time.monotonic())

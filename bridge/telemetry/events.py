@@ -1,39 +1,102 @@
-"""The events and the bus that carries them to handlers.
+"""The events: their names, and what each carries.
 
-Names and meaning follow Oban's telemetry: `oban.job.start`, `oban.job.stop` (the worker came to an end: completed,
-cancelled, snoozed or discarded on its own wish), `oban.job.exception` (it failed) and `oban.queue.shutdown`. An event
-of a job's end is sent once its row has been written. Times are integers in nanoseconds.
+Names and meaning follow Oban's telemetry, with dots: `[:oban, :job, :start]` is `oban.job.start`. An event of a job's
+end is sent once its row has been written. Times are integers in nanoseconds.
+
+A span is three events: `….start`, and then `….stop` or `….exception`. They carry the same class: `system_time` is when
+it began, in nanoseconds since 1970, `duration` how long it took (0 in `.start`), `error` why it failed. What the class
+tells beside that is known at the end.
 """
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
-from bridge.errors import ValidationError
+JOB_START: Final = "oban.job.start"
+JOB_STOP: Final = "oban.job.stop"
+JOB_EXCEPTION: Final = "oban.job.exception"
+QUEUE_SHUTDOWN: Final = "oban.queue.shutdown"
+SUPERVISOR_INIT: Final = "oban.supervisor.init"
+NOTIFIER_SWITCH: Final = "oban.notifier.switch"
+STAGER_SWITCH: Final = "oban.stager.switch"
+PLUGIN_INIT: Final = "oban.plugin.init"
 
-logger = logging.getLogger("bridge.telemetry")
+#: Spans by the part that their three names share.
+PLUGIN: Final = "oban.plugin"
+NOTIFY: Final = "oban.notifier.notify"
+ELECTION: Final = "oban.peer.election"
 
-JOB_START = "oban.job.start"
-JOB_STOP = "oban.job.stop"
-JOB_EXCEPTION = "oban.job.exception"
-QUEUE_SHUTDOWN = "oban.queue.shutdown"
-EVENTS = (JOB_START, JOB_STOP, JOB_EXCEPTION, QUEUE_SHUTDOWN)
+#: What an engine does for the jobs, as Oban calls it; `ack_jobs` and `release_jobs` are ours: outcomes are written and
+#: jobs handed back in batches.
+OPERATIONS: Final = (
+    "insert_job",
+    "insert_all_jobs",
+    "fetch_jobs",
+    "ack_jobs",
+    "release_jobs",
+    "stage_jobs",
+    "prune_jobs",
+    "rescue_jobs",
+    "cancel_all_jobs",
+    "retry_all_jobs",
+    "delete_all_jobs",
+    "update_job",
+)
+
+
+def engine_span(operation: str) -> str:
+    """Return the name that the three events of an engine's operation share."""
+    return f"oban.engine.{operation}"
+
+
+SPANS: Final = (NOTIFY, PLUGIN, ELECTION, *map(engine_span, OPERATIONS))
+
+#: Every name that is ever emitted.
+EVENTS: Final = (
+    JOB_START,
+    JOB_STOP,
+    JOB_EXCEPTION,
+    QUEUE_SHUTDOWN,
+    SUPERVISOR_INIT,
+    NOTIFIER_SWITCH,
+    STAGER_SWITCH,
+    PLUGIN_INIT,
+    *(f"{span}.{part}" for span in SPANS for part in ("start", "stop", "exception")),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """The instance of Oban that an event comes from; a process may have several.
+
+    Attributes:
+        name: Its name.
+        prefix: The schema of its tables.
+        node: Its node; empty where the event comes from something that is no node, such as a command.
+    """
+
+    name: str = "Oban"
+    prefix: str = "public"
+    node: str = ""
+
+
+#: Where nobody said which instance it is.
+NOBODY: Final = Instance()
 
 
 @dataclass(frozen=True, slots=True)
 class JobStart:
-    """A worker is about to run `job`; `system_time` is nanoseconds since 1970."""
+    """`oban.job.start`: a worker is about to run `job`; `system_time` is nanoseconds since 1970."""
 
     job: Any
     system_time: int
+    oban: Instance = NOBODY
 
 
 @dataclass(frozen=True, slots=True)
 class JobStop:
-    """A worker came to an end without failing.
+    """`oban.job.stop`: a worker came to an end without failing.
 
     Attributes:
         job: The job as it was fetched.
@@ -42,6 +105,7 @@ class JobStop:
         queue_time: Nanoseconds between `scheduled_at` and `attempted_at`, at least 0.
         result: What `process` returned.
         recorded: False where the row had been changed by somebody else meanwhile and was left alone.
+        oban: The instance that ran it.
     """
 
     job: Any
@@ -50,11 +114,16 @@ class JobStop:
     queue_time: int
     result: Any = None
     recorded: bool = True
+    oban: Instance = NOBODY
 
 
 @dataclass(frozen=True, slots=True)
 class JobException:
-    """A worker failed; `state` is retryable or discarded, the rest is as in `JobStop`."""
+    """`oban.job.exception`: a worker failed, or its job could not be given to it.
+
+    `state` is retryable or discarded. Args that break the worker's contract make it cancelled, or available where the
+    worker wants such a job in quarantine: it waits in the queue `quarantine` then. The rest is as in `JobStop`.
+    """
 
     job: Any
     state: str
@@ -62,62 +131,139 @@ class JobException:
     queue_time: int
     error: BaseException
     recorded: bool = True
+    oban: Instance = NOBODY
 
 
 @dataclass(frozen=True, slots=True)
 class QueueShutdown:
-    """A queue stopped after `elapsed` nanoseconds; `orphaned` are the ids of jobs that did not end in time."""
+    """`oban.queue.shutdown`: a queue stopped, which took `elapsed` nanoseconds.
+
+    `orphaned` are the ids of jobs that did not end in time.
+    """
 
     queue: str
     elapsed: int
     orphaned: tuple[int, ...]
+    oban: Instance = NOBODY
 
 
-Handler = Callable[[str, Any], None]
+@dataclass(frozen=True, slots=True)
+class SupervisorInit:
+    """`oban.supervisor.init`: an instance has started."""
 
-_handlers: dict[str, tuple[frozenset[str], Handler]] = {}
+    system_time: int
+    oban: Instance = NOBODY
 
 
-def attach(handler_id: str, events: Iterable[str], handler: Handler) -> None:
-    """Call `handler(name, event)` for each event whose name is in `events`.
+@dataclass(frozen=True, slots=True)
+class NotifierSwitch:
+    """`oban.notifier.switch`: `status`, what a node knows of its link to others, is another one now.
 
-    Handlers run on the event loop, so they must be quick. One that raises is detached and logged, because a broken
-    handler must not break jobs (as in Erlang's telemetry). Only KeyboardInterrupt and SystemExit pass, which are
-    meant for the process.
-
-    Raises:
-        ValidationError: An unknown event name, or a handler id that is taken.
+    It is isolated, solitary, clustered or unknown.
     """
-    wanted_names = frozenset(events)
-    if unknown := sorted(wanted_names - set(EVENTS)):
-        raise ValidationError("events", unknown[0], f"one of {', '.join(EVENTS)}")
-    if handler_id in _handlers:
-        raise ValidationError("handler_id", handler_id, "an id that is not in use", "detach the other one first")
-    _handlers[handler_id] = (wanted_names, handler)
+
+    status: str
+    oban: Instance = NOBODY
 
 
-def detach(handler_id: str) -> bool:
-    """Remove a handler; False where there is none of that id."""
-    return _handlers.pop(handler_id, None) is not None
+@dataclass(frozen=True, slots=True)
+class StagerSwitch:
+    """`oban.stager.switch`: `mode`, how queues hear of jobs that are due, is another one now.
+
+    With `global` the leader's stager tells all nodes, with `local` each node looks for itself.
+    """
+
+    mode: str
+    oban: Instance = NOBODY
 
 
-def wanted(name: str) -> bool:
-    """Tell whether anybody listens, so that nobody builds an event in vain."""
-    return any(name in names for names, _ in _handlers.values())
+@dataclass(frozen=True, slots=True)
+class PluginInit:
+    """`oban.plugin.init`: a service has been started."""
+
+    plugin: str
+    oban: Instance = NOBODY
 
 
-def emit(name: str, event: Any) -> None:
-    """Send `event` to every handler that asked for `name`."""
-    for handler_id, (names, handler) in tuple(_handlers.items()):
-        if name in names:
-            _call(handler_id, handler, name, event)
+@dataclass(frozen=True, slots=True)
+class Plugin:
+    """The span `oban.plugin`: a round of a background service, with what it did.
+
+    Attributes:
+        plugin: The service: stager, lifeline, pruner, reindexer, cron, heartbeat.
+        staged_count: Jobs that the stager made available.
+        rescued_jobs: Ids of the jobs that the lifeline made available again.
+        discarded_jobs: Ids of those that it found without an attempt left.
+        pruned_count: Jobs that the pruner deleted.
+        jobs: Ids of the jobs that cron inserted.
+        reindexed: Names of the indexes that the reindexer built anew.
+    """
+
+    oban: Instance
+    plugin: str
+    system_time: int = 0
+    duration: int = 0
+    error: BaseException | None = None
+    staged_count: int = 0
+    rescued_jobs: tuple[int, ...] = ()
+    discarded_jobs: tuple[int, ...] = ()
+    pruned_count: int = 0
+    jobs: tuple[int, ...] = ()
+    reindexed: tuple[str, ...] = ()
 
 
-def _call(handler_id: str, handler: Handler, name: str, event: Any) -> None:
-    try:
-        handler(name, event)
-    except (KeyboardInterrupt, SystemExit):
-        raise  # a signal's handler may have raised them while ours ran
-    except BaseException:  # a CancelledError of a plain function is nobody's wish, and would end a queue in silence
-        detach(handler_id)
-        logger.exception("telemetry handler %r raised on %s and was detached", handler_id, name)
+@dataclass(frozen=True, slots=True)
+class Notify:
+    """The span `oban.notifier.notify`: messages are sent on a channel.
+
+    `channel` is its short name, `payloads` the messages as they were given.
+    """
+
+    oban: Instance
+    channel: str
+    payloads: tuple[Any, ...]
+    system_time: int = 0
+    duration: int = 0
+    error: BaseException | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Election:
+    """The span `oban.peer.election`: a node tries to take or renew the lease, or gives it up as it stops.
+
+    Attributes:
+        lease: Its name.
+        leader: Whether the node leads now; in `.start`, whether it led.
+        was_leader: Whether it led before.
+        peer: The node that leads, where that is known.
+    """
+
+    oban: Instance
+    lease: str
+    leader: bool
+    was_leader: bool
+    peer: str | None = None
+    system_time: int = 0
+    duration: int = 0
+    error: BaseException | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """The spans `oban.engine.…`: statements that insert, fetch or change jobs, until the last one is answered.
+
+    Attributes:
+        operation: Which, one of `OPERATIONS`.
+        count: How many jobs it inserted, fetched or changed.
+        jobs: Those jobs, where it returns them.
+        ids: Their ids, where it returns those.
+    """
+
+    oban: Instance
+    operation: str
+    system_time: int = 0
+    duration: int = 0
+    error: BaseException | None = None
+    count: int = 0
+    jobs: tuple[Any, ...] = ()
+    ids: tuple[int, ...] = ()

@@ -48,6 +48,24 @@ def test_masks_passwords_in_both_forms(tmp_path: Path) -> None:
         assert "tell-nobody" not in done.stdout + done.stderr
 
 
+def test_shows_every_value_in_full_however_narrow_the_terminal_is(tmp_path: Path) -> None:
+    dsn = f"postgresql://ada@{'a-long-name.' * 8}example:5432/{'database' * 8}"
+    done = config(tmp_path, COLUMNS="40", DATABASE_URL=dsn)
+    assert f'"{dsn}"' in done.stdout
+    assert "environment DATABASE_URL" in done.stdout
+
+
+def test_a_narrow_table_keeps_within_the_terminal(tmp_path: Path) -> None:
+    done = config(tmp_path, COLUMNS="120")
+    assert {len(line) <= 120 for line in done.stdout.splitlines()} == {True}
+
+
+def test_says_where_a_bad_value_came_from(tmp_path: Path) -> None:
+    done = config(tmp_path, BRIDGE_STAGER_MODE="sometimes")
+    assert done.returncode == 1
+    assert done.stderr.endswith("got 'sometimes' (from environment BRIDGE_STAGER_MODE)\n")
+
+
 def test_names_the_nearest_setting_for_one_that_is_unknown(tmp_path: Path) -> None:
     (tmp_path / "bridge.toml").write_text("[stager]\nintervall = 1\n")
     done = config(tmp_path)

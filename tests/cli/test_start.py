@@ -1,10 +1,12 @@
 import asyncio
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import asyncpg
 import pytest
 
 from bridge import Job, Oban
+from bridge.engine.schema import install
 
 WORKERS = """
 import asyncio, sys
@@ -100,8 +103,10 @@ async def test_runs_jobs_and_logs_them_in_the_published_shape(node: Any, install
     assert running.until("bridge.started")["workers"] == ["Tests.Greet", "Tests.Slow", "Tests.Stubborn"]
     [job] = await enqueue(installed, Job("Tests.Greet", args={"name": "Ada\n"}, tags=["a"], meta={"m": 1}))
     line = running.until("oban.job.stop")
+    assert abs(datetime.now(UTC) - datetime.fromisoformat(line["time"])) < timedelta(minutes=1)
+    assert line["time"].endswith("Z")
     assert list(line) == [
-        "event", "id", "worker", "queue", "attempt", "max_attempts", "args", "meta", "tags",
+        "time", "event", "id", "worker", "queue", "attempt", "max_attempts", "args", "meta", "tags",
         "state", "duration", "queue_time",
     ]  # fmt: skip
     assert (line["id"], line["worker"], line["state"]) == (job.id, "Tests.Greet", "completed")
@@ -167,6 +172,8 @@ async def test_waits_for_a_socket_that_is_not_there_yet(node: Any, tmp_path: Pat
 async def test_warns_of_what_will_never_run(node: Any, installed: str) -> None:
     running = node("--dsn", installed, "--queues", "other:1", "--import", "work_here")
     line = running.until("bridge.log", level="warning")
+    assert re.fullmatch(r"[-0-9]{10}T[:0-9]{8}[.][0-9]{3}Z", line["time"])
+    assert list(line) == ["time", "event", "level", "logger", "message"]
     assert line["message"] == "worker Tests.Greet has the queue default, which doesn't run here: add it to --queues"
     idle = node("--dsn", installed, "--queues", "default:1")
     assert "no worker is registered" in idle.until("bridge.log", level="warning")["message"]
@@ -188,6 +195,7 @@ async def test_waits_for_a_database_that_is_not_there_yet(node: Any) -> None:
     running = node(*options("postgresql://u:tell-nobody@127.0.0.1:1/x"))
     line = running.until("bridge.waiting")
     assert "ConnectionRefusedError" in line["reason"]
+    assert (line["database"], line["source"]) == ("127.0.0.1:1/x", "argument --dsn")
     running.signal(signal.SIGTERM)
     out, err = running.process.communicate(timeout=10)
     assert running.process.returncode == 0
@@ -271,7 +279,8 @@ async def test_connect_timeout_ends_a_silent_connection(tmp_path: Path) -> None:
         done = await asyncio.to_thread(run, tmp_path, "status", "--dsn", dsn)
         await ended.wait()
     assert done.returncode == 1
-    assert "the database did not answer: TimeoutError" in done.stderr
+    address = f"the database at 127.0.0.1:{port}/x (from argument --dsn)"
+    assert f"{address} did not answer: TimeoutError" in done.stderr
 
 
 def run(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -293,6 +302,15 @@ async def test_names_the_command_that_mends_a_database_without_tables(tmp_path: 
     assert "Traceback" not in done.stderr
 
 
+async def test_waits_for_tables_where_it_is_told_to(node: Any, database: str) -> None:
+    running = node("--dsn", database, "--queues", "default:1", "--wait")
+    assert "SchemaError" in running.until("bridge.waiting")["reason"]
+    conn = await asyncpg.connect(database)
+    await install(conn, "public")
+    await conn.close()
+    running.until("bridge.started")
+
+
 def test_a_dry_run_shows_what_would_run_and_hides_the_password(tmp_path: Path) -> None:
     (tmp_path / "work_here.py").write_text(WORKERS)
     dsn = "postgresql://ada:tell-nobody@nowhere.invalid/x"
@@ -306,10 +324,13 @@ def test_a_dry_run_shows_what_would_run_and_hides_the_password(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--queues", "a"), "queues: expected a name and a limit, such as badges:10, got 'a'"),
+        (("--queues", "a"), "queues: expected a name and a limit, such as badges:10, got 'a' (from argument --queues)"),
         (("--queues", "a:1,a:2"), "queues: expected each queue once, with commas between, got 'a:2'"),
         (("--queues", "a:1;b:2"), "queues: expected each queue once, with commas between, got 'a:1;b:2'"),
-        (("--queues", "a:0"), "queues.a.limit: expected an integer from 1 to 2147483647, got 0"),
+        (
+            ("--queues", "a:0"),
+            "queues.a.limit: expected an integer from 1 to 2147483647, got 0 (from argument --queues)",
+        ),
         ((), "queues: expected at least one queue, got {}; add --queues default:10, or [queues] to bridge.toml"),
         (("--queues", "a:1", "--import", "no_such"), "no module 'no_such' from here or the environment"),
         (("--queues", "a:1", "--node", "a b"), "node: expected a name without white space, got 'a b'"),

@@ -202,7 +202,7 @@ from bridge import Oban
 async def main(dsn):
     async with Oban(dsn=dsn, node="b", queues={"default": 1}) as oban:
         leader = oban._parts.leader
-        while not (await oban.peers()) or not oban.notifier.status() == "connected":
+        while not (await oban.peers()) or not oban.notifier.hears:
             await asyncio.sleep(0.01)
         print("follows", leader.is_leader, flush=True)
         await leader.wait_for_leadership()

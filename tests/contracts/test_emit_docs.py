@@ -140,12 +140,12 @@ def test_a_field_is_told_with_its_type_in_both_languages():
 
     for words in (
         "id int integer() required at least 1",
-        "email str String.t() optional sensitive format email",
-        "state OrderState OrderState optional",
-        "note str | None String.t() | nil optional, may be null",
-        "labels dict[str, Label ] %{String.t() => Label .t()} optional",
-        "items list[ Item ] [ Item .t()] optional",
-        "pair tuple[int, Label ] [integer(), Label .t()] optional",
+        "email str | UnsetType String.t() | nil optional sensitive format email",
+        "state OrderState | UnsetType order_state () | nil optional",
+        "note str | UnsetType | None String.t() | nil | :unset optional, may be null",
+        "labels dict[str, Label ] | UnsetType %{optional(String.t()) => Label .t()} | nil optional",
+        "items list[ Item ] | UnsetType [ Item .t()] | nil optional",
+        "pair tuple[int, Label ] | UnsetType [integer() | Label .t()] | nil optional",
         "target ByMail | ByHook ByMail .t() | ByHook .t() required told apart by via",
         "open , paid , sent Open: readers let other text pass.",
         "a , b Closed: readers refuse any other text.",
@@ -185,7 +185,7 @@ def test_results_errors_and_events_have_sections():
     assert "Result What the worker returns. Python int , Elixir integer()" in text
     assert "gone cancel No more." in text
     assert "Event progress" in text
-    assert "done int integer() optional" in text
+    assert "done int | UnsetType integer() | nil optional" in text
 
 
 def test_examples_and_a_made_sample_are_checked():

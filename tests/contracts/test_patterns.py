@@ -11,7 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.codecs import etf
+from bridge.contracts.expressions import parse
+from bridge.contracts.normalise import normalise
 from bridge.contracts.patterns import translate
+from bridge.contracts.polynomial import degree_of
+from bridge.contracts.runtime.check import compile_checks
 from bridge.errors import InvalidContract
 
 from . import pattern_texts
@@ -186,6 +190,38 @@ def test_a_repetition_that_reads_a_text_in_one_way_is_fast(pattern):
     started = time.perf_counter()
     for letter in "a/-0.b@ ":
         expression.search(letter * 2000 + "!")
+    assert time.perf_counter() - started < 10
+
+
+@pytest.mark.parametrize(
+    ("pattern", "degree"),
+    [
+        ("^a*b", 0), ("^[^@]+@[^@]+$", 0), ("^[a-z]+(-[a-z]+)*$", 0), ("\\.json$", 0), ("^(\\d{3}){2,4}$", 0),
+        ("a*b", 1), ("^a*a*b", 1), ("^[a-z]+[a-z0-9-]*$", 1), ("^x{0,80}x{0,80}y", 1),
+        ("a*a*b", 2), ("^a*a*a*b", 2), ("^\\S+@\\S+\\.\\S+$", 2), ("^\\s*(.*)\\s*$", 2), ("(?=a*a*a*b)", 2),
+        ("^a*a*a*a*b", 3),
+    ],
+)  # fmt: skip
+def test_the_ways_to_cut_a_text_grow_by_the_repetitions_that_share_it(pattern, degree):
+    assert degree_of(parse(pattern)) == degree
+
+
+@pytest.mark.parametrize("where", ["pattern", "patternProperties"])
+def test_a_pattern_that_a_long_text_keeps_busy_is_refused(where):
+    value = "^a*a*a*b" if where == "pattern" else {"^a*a*a*b": True}
+    with pytest.raises(InvalidContract, match=f"{where}.*no faster than the square"):
+        normalise({where: value}, module="m")
+
+
+def test_it_is_taken_for_texts_that_may_not_be_long():
+    with pytest.raises(InvalidContract, match="maxLength of at most 464"):
+        normalise({"pattern": "^a*a*a*b", "maxLength": 465}, module="m")
+    check = compile_checks(normalise({"pattern": "^a*a*a*b", "maxLength": 464}, module="m"))
+    started = time.perf_counter()
+
+    assert [found.rule for found in check("a" * 100_000)] == ["maxLength"]
+    assert [found.rule for found in check("a" * 464)] == ["pattern"]
+    assert check("aaab") == []
     assert time.perf_counter() - started < 10
 
 

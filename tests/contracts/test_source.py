@@ -1,6 +1,7 @@
 """Contract files: strict JSON, the contract schema, the options of a job."""
 
 import json
+import os
 
 import pytest
 
@@ -102,7 +103,7 @@ def test_every_option_of_x_job_is_read():
         ('{"const": ' + "9" * 5000 + "}", "print_badge.json", "4,300 digits"),
         ("[]", "print_badge.json", "a JSON object"),
         ('{"propertys": {}}', "print_badge.json#/propertys", "did you mean 'properties'?"),
-        ('{"x-was": 5}', "print_badge.json#/x-was", "earlier names"),
+        ('{"x-was": 5}', "print_badge.json#/x-was", "a former name"),
     ],
 )
 def test_a_file_that_is_no_contract_is_refused_with_its_place(text, field, told):
@@ -267,3 +268,62 @@ def test_x_ignore_is_described_and_stands_at_the_root_alone():
     assert source.load_text(contract(**{"x-ignore": [{"rule": "TYPE_CHANGED", "reason": "why"}]})).job
     assert "'reason'" in str(refusal_of(contract(**{"x-ignore": [{"rule": "TYPE_CHANGED"}]})))
     assert "at the root" in str(refusal_of(contract(properties={"id": {"x-ignore": []}})))
+
+
+SMALL = {"type": "object", "properties": {"a": {"type": "integer"}}}
+
+
+@pytest.mark.parametrize("kind", ["pipe", "folder", "nothing"])
+def test_what_is_no_file_is_refused_and_not_waited_for(tmp_path, kind):
+    place = tmp_path / "odd.json"
+    if kind == "pipe":
+        os.mkfifo(place)
+    elif kind == "folder":
+        place.mkdir()
+    else:
+        place.symlink_to(tmp_path / "gone")
+    (tmp_path / "good.json").write_text(json.dumps(SMALL))
+
+    with pytest.raises(InvalidContract, match=r"odd\.json: expected a file"):
+        source.load(tmp_path)
+
+
+def test_every_file_that_is_wrong_is_told_at_once(tmp_path):
+    (tmp_path / "a.json").write_text("{")
+    (tmp_path / "b.json").write_text(json.dumps({"type": "objekt"}))
+    (tmp_path / "c.json").write_text(json.dumps({"type": "object", "properties": {"x": {"$ref": "a.json"}}}))
+    (tmp_path / "good.json").write_text(json.dumps(SMALL))
+
+    with pytest.raises(InvalidContract) as caught:
+        source.load(tmp_path)
+    assert [error.field for error in (caught.value, *caught.value.others)] == ["a.json", "b.json#/type"]
+    assert str(caught.value).count("\n") == 1
+
+
+def test_every_name_that_two_files_have_is_told_at_once(tmp_path):
+    for name in ("a", "b", "c"):
+        (tmp_path / f"{name}.json").write_text(json.dumps({"title": "Same", **SMALL}))
+
+    with pytest.raises(InvalidContract) as caught:
+        source.load(tmp_path)
+    assert [error.field for error in (caught.value, *caught.value.others)] == ["b.json", "c.json"]
+
+
+def test_classes_that_differ_in_case_alone_are_refused(tmp_path):
+    (tmp_path / "a.json").write_text(json.dumps({"title": "PdfFile", **SMALL}))
+    (tmp_path / "b.json").write_text(json.dumps({"title": "PDFFile", **SMALL}))
+    inner = {"type": "object", "properties": {"x": {"title": "PdfFile", **SMALL}, "y": {"title": "PDFFile", **SMALL}}}
+
+    with pytest.raises(InvalidContract, match="in any case"):
+        source.load(tmp_path)
+    with pytest.raises(InvalidContract, match="in any case"):
+        source.load_text(json.dumps(inner), "inner.json")
+
+
+def test_states_of_unique_jobs_that_wait_or_run_are_with_those_that_oban_added_later():
+    def states(*names):
+        job = {"worker": "A", "serves": "elixir", "unique": {"states": list(names)}}
+        return source.load_text(json.dumps({**SMALL, "x-job": job}), "a.json").job.unique["states"]
+
+    assert states("available", "scheduled", "executing", "retryable", "completed")[0] == "suspended"
+    assert states("available", "scheduled") == ["available", "scheduled"]

@@ -13,6 +13,7 @@ from typing import Any
 
 import asyncpg
 import pytest
+from cli.rig import in_terminal
 from pypdf import PdfReader
 
 from bridge import Job, Oban
@@ -112,6 +113,16 @@ def test_without_a_terminal_there_are_plain_lines_of_progress_and_a_table(databa
     assert "jobs/s: 8 jobs in" in done.stdout
     assert f"4 in {tmp_path}" in done.stdout
     assert log_lines(done.stdout) == []
+
+
+def test_a_terminal_shows_bars_and_all_of_the_log_only_where_it_is_asked_for(database: str, tmp_path: Path) -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"} | {"TERM": "xterm"}
+    options = ("--jobs", 2, "--dsn", database, "--out", tmp_path, "--no-render")
+    for added, lines in (((), 0), (("--log",), 4)):
+        status, shown = in_terminal(command(*options, *added), None, env=environment)
+        assert status == 0, shown
+        assert "Badges printed" in shown
+        assert shown.count("oban.job.stop") == lines
 
 
 async def test_each_run_counts_only_its_own_jobs(database: str, tmp_path: Path) -> None:

@@ -1,7 +1,10 @@
 """Which jobs a filter selects, and which filters are refused before they reach the database."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
+from bridge.engine import naive
 from bridge.engine.filters import build_where, job_id_of, select_jobs
 from bridge.errors import InvalidFilter, InvalidWorker, ValidationError
 from bridge.jobs import Job, JobState, Worker, job, registry
@@ -9,7 +12,13 @@ from bridge.jobs.worker import register
 
 from .rig import put, row
 
-FIELDS = "args, attempt, id, max_attempts, meta, priority, queue, state, tags, worker"
+FIELDS = (
+    "args, attempt, attempted_after, attempted_before, cancelled_after, cancelled_before, completed_after, "
+    "completed_before, discarded_after, discarded_before, error, has_tags, id, inserted_after, inserted_before, "
+    "max_attempts, max_id, meta, min_attempt, min_id, node, priority, queue, scheduled_after, scheduled_before, state, "
+    "tags, worker"
+)
+MOMENT = datetime(2025, 12, 1, tzinfo=UTC)
 STATES = "available, suspended, scheduled, executing, retryable, completed, discarded, cancelled"
 
 
@@ -39,8 +48,28 @@ async def ids(conn):
     """Four jobs that differ in everything."""
     return [
         await put(conn, "available", queue="a", worker="Mail.Send", priority=0, args='{"id": 1, "deep": {"x": [1]}}'),
-        await put(conn, "retryable", queue="b", worker="resize", priority=1, attempt=3, tags=["x", "y"]),
-        await put(conn, "completed", queue="c", worker="Other", max_attempts=9, meta='{"cron": true, "n": 1}'),
+        await put(
+            conn,
+            "retryable",
+            queue="b",
+            worker="resize",
+            priority=1,
+            attempt=3,
+            tags=["x", "y"],
+            attempted_by=["py@a", "uuid"],
+            errors=['{"attempt": 1, "at": "then", "error": "first"}', '"text"', "[]", '{"error": "(Boom) it"}'],
+        ),
+        await put(
+            conn,
+            "completed",
+            queue="c",
+            worker="Other",
+            max_attempts=9,
+            meta='{"cron": true, "n": 1}',
+            attempted_by=["py@b"],
+            scheduled_at=naive(MOMENT - timedelta(days=1)),
+            completed_at=naive(MOMENT),
+        ),
         await put(conn, "suspended", queue="a", worker="Mail.Send", tags=[], meta=None, args="[1]"),
     ]
 
@@ -70,6 +99,22 @@ MATCHES = {
     "some of the tags": ({"tags": ["x"]}, []),
     "tags as they were given on insert": ({"tags": [" X", "y", "Y", ""]}, [1]),
     "no tags": ({"tags": []}, [3]),
+    "a tag among others": ({"has_tags": ["y"]}, [1]),
+    "two tags among others": ({"has_tags": ["Y ", "x"]}, [1]),
+    "a tag that none has": ({"has_tags": ["x", "z"]}, []),
+    "a number of attempts and more": ({"min_attempt": 3}, [1]),
+    "a node": ({"node": "py@a"}, [1]),
+    "nodes": ({"node": ["py@a", "py@b"]}, [1, 2]),
+    "a part of an error, in another case": ({"error": "BOOM"}, [1]),
+    "an error's text as it is, no pattern": ({"error": "b%m"}, []),
+    "a name in an entry that is no text of its error": ({"error": "attempt"}, []),
+    "scheduled before": ({"scheduled_before": MOMENT}, [2]),
+    "scheduled after": ({"scheduled_after": MOMENT, "state": "retryable"}, [1]),
+    "completed before": ({"completed_before": MOMENT + timedelta(microseconds=1)}, [2]),
+    "completed before, which leaves out the moment itself": ({"completed_before": MOMENT}, []),
+    "completed after, which includes it": ({"completed_after": MOMENT, "state": "completed"}, [2]),
+    "completed after that": ({"completed_after": MOMENT + timedelta(microseconds=1), "state": "completed"}, []),
+    "inserted before": ({"inserted_before": MOMENT}, []),
     "several": ({"queue": "a", "state": "available", "worker": SendMail, "args": {"id": 1}}, [0]),
     "several of which one does not match": ({"queue": "a", "state": "completed"}, []),
 }
@@ -87,6 +132,16 @@ async def test_matches(engine, ids, filters, expected):
 async def test_ids(engine, ids):
     assert [job.id for job in await engine.select({"id": ids[1]}, 10)] == [ids[1]]
     assert [job.id for job in await engine.select({"id": iter([ids[1], ids[2], 999])}, 10)] == [ids[2], ids[1]]
+
+
+async def test_a_range_of_ids_includes_its_ends(engine, ids):
+    assert [job.id for job in await engine.select({"min_id": ids[1], "max_id": ids[2]}, 10)] == [ids[2], ids[1]]
+
+
+async def test_ids_and_states_come_oldest_first_page_by_page(engine, ids):
+    first = await engine.ids({}, 3)
+    assert first == [(ids[0], "available"), (ids[1], "retryable"), (ids[2], "completed")]
+    assert await engine.ids({"min_id": ids[2] + 1}, 3) == [(ids[3], "suspended")]
 
 
 async def test_rows_without_tags_count_as_having_none(engine, conn):
@@ -145,7 +200,7 @@ REFUSALS = {
     ),
     "a time": (
         {"scheduled_at": 1},
-        f"filter: expected a column to filter by, got 'scheduled_at'; known: {FIELDS}",
+        "filter: expected a column to filter by, got 'scheduled_at'; did you mean 'scheduled_after'?",
     ),
     "no state": ({"state": "done"}, f"state: expected one of {STATES}, got 'done'"),
     "one state that is none": ({"state": ["available", 1]}, f"state: expected one of {STATES}, got 1"),
@@ -167,6 +222,15 @@ REFUSALS = {
     ),
     "a number for a queue": ({"queue": 1}, "queue: expected text, got 1"),
     "bytes": ({"queue": b"a"}, "queue: expected text, got 97"),
+    "a moment without a zone": (
+        {"scheduled_before": datetime(2026, 1, 1)},  # noqa: DTZ001 - what is refused
+        (
+            "scheduled_before: expected a datetime with a time zone, got datetime.datetime(2026, 1, 1, 0, 0); use "
+            "datetime.now(UTC) or .replace(tzinfo=UTC)"
+        ),
+    ),
+    "no tags to have": ({"has_tags": []}, "has_tags: expected at least one tag, got []"),
+    "an empty text of errors": ({"error": ""}, "error: expected a text that is not empty, got ''"),
     "NUL": (
         {"queue": "a\0"},
         "queue: expected text without NUL characters, got 'a\\x00'; PostgreSQL can't store them",

@@ -51,7 +51,7 @@ BEYOND = (
     "PostgreSQL would store {}, which an Elixir node can't load"
 )
 JSON_TYPES = "a JSON type, a datetime, date, time, timedelta, Decimal, UUID, Enum, dataclass or Struct"
-JOB_OPTIONS = "max_attempts, meta, priority, queue, schedule_in, scheduled_at, state, tags"
+JOB_OPTIONS = "max_attempts, meta, priority, queue, replace, schedule_in, scheduled_at, state, tags, unique"
 
 #: What is inserted, and how it is refused.
 INSERTS = {
@@ -281,8 +281,8 @@ INSERTS = {
         "option: expected an option of a job, got 'queu'; did you mean 'queue'?",
     ),
     "an option that is none": (
-        lambda: Known.new({}, unique=True),
-        f"option: expected an option of a job, got 'unique'; known: {JOB_OPTIONS}",
+        lambda: Known.new({}, xyz=True),
+        f"option: expected an option of a job, got 'xyz'; known: {JOB_OPTIONS}",
     ),
     "args by name": (
         lambda: Known.new(args={}),

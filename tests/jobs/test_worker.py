@@ -12,7 +12,10 @@ from bridge.engine.schema import install
 from bridge.errors import InstanceNotFound, InvalidJob, InvalidWorker
 from bridge.jobs import registry
 
-OPTIONS = "aliases, contract, cron, max_attempts, meta, name, oban, on_invalid, priority, queue, tags, timeout"
+OPTIONS = (
+    "aliases, contract, cron, max_attempts, meta, name, oban, on_invalid, priority, queue, replace, "
+    "tags, timeout, unique"
+)
 LONG = "w" * 128
 
 

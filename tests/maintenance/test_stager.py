@@ -68,7 +68,7 @@ async def test_a_due_job_is_made_available(stager, conn, state):
     await service.run_once()
     assert await row_of(conn, due) == {**before, "state": "available"}
     assert (await row_of(conn, early))["state"] == state
-    assert service.woken == [{"default"}]
+    assert service.woken == [set(), {"default"}]
 
 
 @pytest.mark.parametrize("state", ["suspended", "completed", "cancelled", "discarded", "executing"])
@@ -107,14 +107,24 @@ async def test_no_queue_is_woken_for_nothing(stager, conn):
     assert service.woken == [set()]
 
 
-async def test_the_latest_due_jobs_come_first_where_they_are_too_many(stager, conn, monkeypatch):
+async def test_a_round_stages_more_than_one_statement_takes(stager, conn, monkeypatch):
     monkeypatch.setattr("bridge.engine.staging.STAGE_LIMIT", 3)
-    jobs = [await insert_row(conn, state="scheduled", scheduled_at=DUE + timedelta(days=day)) for day in range(5)]
+    for day in range(8):
+        await insert_row(conn, state="scheduled", scheduled_at=DUE + timedelta(days=day))
     service = stager("default")
     await service.run_once()
-    assert [(await row_of(conn, job))["state"] for job in jobs] == ["scheduled"] * 2 + ["available"] * 3
+    assert await states(conn) == {"available": 8}
+    assert service.woken == [set(), *[{"default"}] * 3]
+
+
+async def test_a_round_that_takes_too_long_leaves_the_rest_to_the_next(stager, conn, monkeypatch):
+    monkeypatch.setattr("bridge.engine.staging.STAGE_LIMIT", 3)
+    for day in range(8):
+        await insert_row(conn, state="scheduled", scheduled_at=DUE + timedelta(days=day))
+    service = stager("default", interval=0.01)
+    service._wake = lambda _ready: asyncio.sleep(0.02)
     await service.run_once()
-    assert await states(conn) == {"available": 5}
+    assert await states(conn) == {"available": 3, "scheduled": 5}
 
 
 async def test_a_row_that_somebody_holds_is_left_for_later(stager, conn, installed):
@@ -186,6 +196,7 @@ async def test_who_stages_is_logged_when_it_changes(stager, conn, caplog):
         await service.run_once()
     assert [record.getMessage() for record in caplog.records] == [
         "due jobs are staged by this node",
+        "queues look for jobs themselves",
         "due jobs are staged by another node",
     ]
 

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from bridge.pubsub.notifier import Status
+from bridge.pubsub import Link
 
 from .rig import Inbox, listening, make, sending
 
@@ -11,11 +11,11 @@ class TestLife:
     async def test_before_start_and_after_stop_it_is_disconnected(self, database):
         async with sending(database) as sender:
             notifier = make(database, sender)
-            assert notifier.status() == Status.DISCONNECTED == "disconnected"
+            assert notifier.link == Link.DISCONNECTED == "disconnected"
             await notifier.start()
-            assert notifier.status() == Status.CONNECTED == "connected"
+            assert notifier.link == Link.CONNECTED == "connected"
             await notifier.stop()
-            assert notifier.status() == "disconnected"
+            assert notifier.link == "disconnected"
 
     async def test_what_was_asked_for_before_start_is_heard_after_it(self, database):
         async with sending(database) as sender:
@@ -83,7 +83,7 @@ class TestLife:
             await sender.publish("public.oban_custom", ["{}", "{}"])
             async with asyncio.timeout(10):
                 await stopped.wait()
-            assert notifier.status() == "disconnected"
+            assert notifier.link == "disconnected"
 
     async def test_it_can_be_started_again(self, database):
         async with sending(database) as sender:

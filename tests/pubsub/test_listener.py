@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 from proxy import wire_to
 
-from bridge.pubsub.notifier import Status
+from bridge.pubsub import Link
 from bridge.pubsub.timing import Timing
 
 from .rig import QUICK, Inbox, listening, make, sending
@@ -38,7 +38,7 @@ class TestReconnect:
             for n in range(1, 4):
                 assert await sender.end_listeners() == 1
                 await connects.next()
-                assert notifier.status() == "connected"
+                assert notifier.link == "connected"
                 assert notifier.counters.reconnects == n
                 await notifier.notify("signal", {"n": n})
                 await notifier.notify("custom", {"n": -n})
@@ -51,8 +51,8 @@ class TestReconnect:
         async with listening(database, timing=slow) as (notifier, sender):
             await sender.end_listeners()
             async with asyncio.timeout(10):
-                await notifier.wait_for(Status.DISCONNECTED)
-            assert notifier.status() == "disconnected"
+                await notifier.wait_for(Link.DISCONNECTED)
+            assert notifier.link == "disconnected"
 
     async def test_what_is_subscribed_while_it_is_away_is_heard_afterwards(self, database):
         async with sending(database) as sender, wire_to(database) as wire:
@@ -60,7 +60,7 @@ class TestReconnect:
             await notifier.start()
             await wire.cut()
             async with asyncio.timeout(10):
-                await notifier.wait_for(Status.DISCONNECTED)
+                await notifier.wait_for(Link.DISCONNECTED)
             subscription = notifier.listen("custom", inbox)
             await wire.open()
             async with asyncio.timeout(10):
@@ -190,7 +190,7 @@ class TestStart:
                 await notifier.start()
             await wire.open()
             await notifier.start()
-            assert notifier.status() == "connected"
+            assert notifier.link == "connected"
             await notifier.stop()
 
     async def test_without_waiting_it_keeps_trying_in_the_background(self, database, caplog):
@@ -206,12 +206,12 @@ class TestStart:
             notifier, inbox = make(database, sender, connect=counted), Inbox()
             notifier.listen("custom", inbox)
             await notifier.start(wait=False)
-            assert notifier.status() == "disconnected"
+            assert notifier.link == "disconnected"
             for _ in range(10):
                 await attempts.next()
             await wire.open()
             async with asyncio.timeout(10):
-                await notifier.wait_for(Status.CONNECTED)
+                await notifier.wait_for(Link.CONNECTED)
             await notifier.notify("custom", {"n": 1})
             assert await inbox.next() == ("custom", {"n": 1})
             assert notifier.counters.reconnects == 0
@@ -247,10 +247,10 @@ class TestStart:
             await notifier.start(wait=False)
             for _ in range(5):
                 await refusals.next()
-            assert notifier.status() == "disconnected"
+            assert notifier.link == "disconnected"
             target.clear()
             async with asyncio.timeout(10):
-                await notifier.wait_for(Status.CONNECTED)
+                await notifier.wait_for(Link.CONNECTED)
             await notifier.notify("custom", {"database": name})
             assert await inbox.next() == ("custom", {"database": name})
             await notifier.stop()

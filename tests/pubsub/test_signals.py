@@ -30,7 +30,7 @@ MEANINGS = {
     "scale node": Scale("alpha", 9),
     "scale paused": Scale("alpha", 9, paused=True),
     "start": Start("gamma", 5),
-    "start paused local": Start("delta", 5, paused=True),
+    "start paused local": Start("delta", 5, paused=True, refresh_interval=5000),
     "start node": Start("eps", 5),
     "stop": Stop("gamma"),
     "stop local": Stop("delta"),

@@ -10,7 +10,7 @@ import asyncpg
 from bridge import Oban, telemetry
 from bridge.jobs import Worker
 from bridge.jobs.worker import build_options
-from bridge.pubsub import Status
+from bridge.pubsub import Link
 from bridge.telemetry import events
 
 PATIENCE = 10  # seconds for what should take milliseconds, on a busy machine
@@ -131,7 +131,7 @@ async def notify(conn, channel, text, prefix="public"):
 async def connected(oban):
     """Wait until an instance hears messages."""
     async with asyncio.timeout(PATIENCE):
-        await oban.notifier.wait_for(Status.CONNECTED)
+        await oban.notifier.wait_for(Link.CONNECTED)
 
 
 async def until(condition, patience=PATIENCE):

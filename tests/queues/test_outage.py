@@ -13,7 +13,7 @@ from proxy import wire_to
 from bridge import Oban
 from bridge.engine.schema import install
 from bridge.postgres import temporary_server
-from bridge.pubsub import Status
+from bridge.pubsub import Link
 from bridge.queues.backoff import RetryDelay
 
 from .rig import PATIENCE, connected, insert_row, node, reconnected, row_of, states, until
@@ -72,7 +72,7 @@ async def test_jobs_that_end_while_the_server_is_away_are_written_later(
         await asyncio.to_thread(server.stop, mode)
         gate.open()
         async with asyncio.timeout(PATIENCE):
-            await oban.notifier.wait_for(Status.DISCONNECTED)
+            await oban.notifier.wait_for(Link.DISCONNECTED)
         # All have ended, none is written: nobody was told.
         await until(lambda: asyncio.sleep(0, oban.check_queue("default").running == ()))
         assert ends == []
@@ -81,7 +81,7 @@ async def test_jobs_that_end_while_the_server_is_away_are_written_later(
         assert set(gate.runs.values()) == {1}
         await ends.of(await oban.enqueue(cls.new()))
         async with asyncio.timeout(RETURN):
-            await oban.notifier.wait_for(Status.CONNECTED)
+            await oban.notifier.wait_for(Link.CONNECTED)
     async with reconnected(dsn) as conn:
         assert await states(conn) == {"completed": 11, "retryable": 2}
         assert "while the database was away" in (await row_of(conn, jobs[-1]))["errors"][0]["error"]

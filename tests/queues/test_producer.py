@@ -6,6 +6,8 @@ import time
 
 import pytest
 
+from bridge.pubsub import Status
+
 from .rig import connected, events_of, insert_row, row_of, states, until
 
 QUICK = {"interval": 0.02}
@@ -284,8 +286,14 @@ async def calm(start):
 
     async def start_calm(limit):
         oban = await start(queues={"default": limit}, stager={"interval": 600})
-        await connected(oban)
-        await until(lambda: asyncio.sleep(0, oban._parts.stager.rounds))
+        async with asyncio.timeout(10):
+            await oban.notifier.wait_for(Status.SOLITARY)
+            await oban._parts.leader.wait_for_leadership()
+        stager = oban._parts.stager
+        for _ in range(2):  # The first may have been under way.
+            rounds = stager.rounds
+            stager.look_again()
+            await until(lambda rounds=rounds: asyncio.sleep(0, stager.rounds > rounds))
         return oban
 
     return start_calm
@@ -317,6 +325,11 @@ async def test_a_queue_that_has_run_all_there_is_asks_for_nothing(calm, worker, 
 
 async def last_fetch(oban):
     """When the queue last looked for jobs, once what was said to it has had its effect."""
+    heard = asyncio.Event()
+    subscription = oban.notifier.listen("insert", lambda _channel, payload: payload["queue"] == "mark" and heard.set())
+    await oban.notifier.notify("insert", {"queue": "mark"})
+    await heard.wait()  # and so what was announced before, which may come late on a busy machine
+    subscription.cancel()
     while True:
         last = oban.check_queue("default").updated_at
         for _ in range(20):  # Longer than any fetch that had begun.

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from bridge import Oban
-from bridge.pubsub import Status
+from bridge.pubsub import Link
 from bridge.runtime import Runtime
 
 from .forms import ENCODINGS, JUNK
@@ -149,7 +149,7 @@ async def test_nonsense_changes_nothing(oban, conn, worker, ends):
         await notify(conn, "insert", json.dumps(payload))
     await heard(oban)
     assert standing(oban) == before
-    assert oban.notifier.status() is Status.CONNECTED
+    assert oban.notifier.link is Link.CONNECTED
     cls = worker(nothing)
     await ends.of(await oban.enqueue(cls.new()))
 

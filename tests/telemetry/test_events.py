@@ -9,16 +9,7 @@ from bridge import telemetry
 from bridge.errors import ValidationError
 from bridge.telemetry import events
 
-START, STOP, EXCEPTION, SHUTDOWN = events.EVENTS
-
-
-@pytest.fixture(autouse=True)
-def forget():
-    """Forget what a test attached."""
-    before = dict(events._handlers)
-    yield
-    events._handlers.clear()
-    events._handlers.update(before)
+START, STOP, EXCEPTION, SHUTDOWN = events.JOB_START, events.JOB_STOP, events.JOB_EXCEPTION, events.QUEUE_SHUTDOWN
 
 
 def recorder():
@@ -31,7 +22,26 @@ def recorder():
 
 
 def test_the_names_are_those_of_oban():
-    assert events.EVENTS == ("oban.job.start", "oban.job.stop", "oban.job.exception", "oban.queue.shutdown")
+    single = [name for name in events.EVENTS if not name.startswith(("oban.engine.", "oban.notifier.notify"))]
+    assert single == [
+        "oban.job.start",
+        "oban.job.stop",
+        "oban.job.exception",
+        "oban.queue.shutdown",
+        "oban.supervisor.init",
+        "oban.notifier.switch",
+        "oban.stager.switch",
+        "oban.plugin.init",
+        "oban.plugin.start",
+        "oban.plugin.stop",
+        "oban.plugin.exception",
+        "oban.peer.election.start",
+        "oban.peer.election.stop",
+        "oban.peer.election.exception",
+    ]
+    assert "oban.engine.insert_job.start" in events.EVENTS
+    assert "oban.notifier.notify.exception" in events.EVENTS
+    assert len(set(events.EVENTS)) == len(events.EVENTS)
 
 
 def test_a_handler_hears_what_it_asked_for():
@@ -164,7 +174,89 @@ def test_an_event_that_is_none():
         telemetry.attach("mine", [START, "oban.job.sart"], print)
 
     assert str(refusal.value) == (
-        "events: expected one of oban.job.start, oban.job.stop, oban.job.exception, oban.queue.shutdown, "
-        "got 'oban.job.sart'"
+        "events: expected the name of an event, or a pattern such as oban.job.*, got 'oban.job.sart'"
     )
     assert telemetry.detach("mine") is False
+
+
+# Patterns
+
+
+def test_a_pattern_stands_for_the_names_that_it_matches():
+    heard, record = recorder()
+    telemetry.attach("mine", "oban.job.*", record)
+
+    for name in events.EVENTS:
+        telemetry.emit(name, None)
+
+    assert [name for name, _ in heard] == [START, STOP, EXCEPTION]
+
+
+def test_names_and_patterns_together():
+    heard, record = recorder()
+    telemetry.attach("mine", ["oban.*.exception", STOP], record)
+
+    for name in (START, STOP, EXCEPTION, "oban.plugin.exception", "oban.engine.ack_jobs.exception"):
+        telemetry.emit(name, None)
+
+    assert [name for name, _ in heard] == [STOP, EXCEPTION, "oban.plugin.exception", "oban.engine.ack_jobs.exception"]
+
+
+def test_a_pattern_that_matches_nothing():
+    with pytest.raises(ValidationError, match=r"expected the name of an event, or a pattern such as oban\.job\.\*"):
+        telemetry.attach("mine", "oban.jobs.*", print)
+
+
+def test_a_span_is_wanted_where_one_of_its_events_is():
+    assert not telemetry.wanted(events.PLUGIN)
+    telemetry.attach("mine", "oban.plugin.exception", print)
+
+    assert telemetry.wanted(events.PLUGIN)
+    assert not telemetry.wanted(events.ELECTION)
+    assert not telemetry.wanted("oban.plugin.stop")
+    telemetry.detach("mine")
+    assert not telemetry.wanted(events.PLUGIN)
+
+
+# Spans
+
+OBAN = events.Instance("Shop")
+
+
+def test_a_span_is_a_start_and_a_stop_with_what_came_of_it():
+    heard, record = recorder()
+    telemetry.attach("mine", "oban.plugin.*", record)
+
+    with telemetry.span(events.PLUGIN, events.Plugin, OBAN, "pruner") as span:
+        span.set(pruned_count=3)
+
+    [(first, begun), (last, ended)] = heard
+    assert (first, last) == ("oban.plugin.start", "oban.plugin.stop")
+    assert (begun.duration, begun.pruned_count, begun.oban) == (0, 0, OBAN)
+    assert begun.system_time > 0
+    assert (ended.system_time, ended.pruned_count, ended.error) == (begun.system_time, 3, None)
+    assert ended.duration > 0
+
+
+def test_a_span_that_fails_is_a_start_and_an_exception_and_the_error_goes_on():
+    heard, record = recorder()
+    telemetry.attach("mine", "oban.plugin.*", record)
+    error = ValueError("no")
+
+    with pytest.raises(ValueError, match="no"), telemetry.span(events.PLUGIN, events.Plugin, OBAN, "pruner"):
+        raise error
+
+    assert [name for name, _ in heard] == ["oban.plugin.start", "oban.plugin.exception"]
+    assert heard[1][1].error is error
+
+
+def test_a_span_that_nobody_listens_to_builds_nothing():
+    telemetry.attach("mine", "oban.peer.*", print)
+
+    def never(*_values):
+        raise AssertionError("nobody wants it")
+
+    with telemetry.span(events.PLUGIN, never, OBAN) as span:
+        span.set(pruned_count=3)
+
+    assert span is telemetry.NO_SPAN

@@ -1,5 +1,6 @@
 """Events as log lines: one line of JSON each, with the keys that Oban's loggers write."""
 
+import asyncio
 import json
 import logging
 from datetime import UTC, datetime
@@ -7,20 +8,12 @@ from datetime import UTC, datetime
 import pytest
 
 from bridge import Job, telemetry
+from bridge.errors import ValidationError
 from bridge.telemetry import JobException, JobStart, JobStop, QueueShutdown, events
 from bridge.telemetry.log import attach_logger, detach_logger, encode_event, format_event
 
 FIELDS = ["event", "id", "worker", "queue", "attempt", "max_attempts", "args", "meta", "tags"]
 ENDS = [*FIELDS, "state", "duration", "queue_time"]
-
-
-@pytest.fixture(autouse=True)
-def forget():
-    """Forget what a test attached."""
-    before = dict(events._handlers)
-    yield
-    events._handlers.clear()
-    events._handlers.update(before)
 
 
 def make_job(args='{"a": 1}', meta='{"m": 2}', **columns):
@@ -94,7 +87,10 @@ def test_a_line_of_an_outcome_that_was_not_recorded():
 def test_a_queues_line():
     line = encode_event(events.QUEUE_SHUTDOWN, QueueShutdown("badges", 1_234_567, (3, 4)))
 
-    assert line == '{"event":"oban.queue.shutdown","queue":"badges","elapsed":1.23,"orphaned":[3,4]}'
+    assert line == (
+        '{"event":"oban.queue.shutdown","queue":"badges","elapsed":1.23,"orphaned":[3,4],'
+        '"message":"jobs did not end in time; they are rescued once this node is gone"}'
+    )
 
 
 @pytest.mark.parametrize(
@@ -200,7 +196,7 @@ def test_events_become_lines_of_the_logger_oban(caught):
 
     telemetry.emit(events.JOB_START, JobStart(make_job(), 1))
     telemetry.emit(events.JOB_EXCEPTION, failed(ValueError("no")))
-    telemetry.emit(events.QUEUE_SHUTDOWN, QueueShutdown("badges", 1, ()))
+    telemetry.emit(events.QUEUE_SHUTDOWN, QueueShutdown("badges", 1, (3,)))
 
     lines = [(line.name, line.levelname, json.loads(line.getMessage())["event"]) for line in caught.records]
     assert lines == [
@@ -265,3 +261,213 @@ def test_a_job_that_was_built_and_not_stored_has_a_line():
     found = json.loads(encode_event(events.JOB_START, JobStart(job, 1)))
 
     assert (found["id"], found["args"]) == (None, {"when": "2026-01-01T00:00:00Z"})
+
+
+# What is worth a line
+
+SHOP = events.Instance("Shop", "public", "web.1")
+OBAN = events.Instance(node="web.1")
+
+
+def lines_of(caught):
+    return [json.loads(record.getMessage()) for record in caught.records]
+
+
+@pytest.mark.parametrize("status", ["isolated", "solitary", "clustered", "unknown"])
+def test_a_node_that_learns_whom_it_hears(caught, status):
+    attach_logger()
+    telemetry.emit(events.NOTIFIER_SWITCH, events.NotifierSwitch(status, OBAN))
+
+    [line] = lines_of(caught)
+    assert list(line) == ["event", "connectivity_status", "message"]
+    assert (line["event"], line["connectivity_status"]) == ("oban.notifier.switch", status)
+    assert line["message"]
+
+
+@pytest.mark.parametrize("mode", ["global", "local"])
+def test_a_stagers_mode(caught, mode):
+    attach_logger()
+    telemetry.emit(events.STAGER_SWITCH, events.StagerSwitch(mode, OBAN))
+
+    [line] = lines_of(caught)
+    assert (line["event"], line["mode"]) == ("oban.stager.switch", mode)
+    assert line["message"]
+
+
+def election(**fields):
+    return events.Election(OBAN, "Oban@python", **fields)
+
+
+def test_an_election_that_changes_nothing_is_no_line(caught):
+    attach_logger()
+    for name in ("oban.peer.election.start", "oban.peer.election.stop"):
+        telemetry.emit(name, election(leader=True, was_leader=True))
+        telemetry.emit(name, election(leader=False, was_leader=False))
+
+    assert caught.records == []
+
+
+@pytest.mark.parametrize(
+    ("leader", "message"), [(True, "this node leads now"), (False, "this node does not lead any more")]
+)
+def test_an_election_that_changes_who_leads(caught, leader, message):
+    attach_logger()
+    telemetry.emit("oban.peer.election.stop", election(leader=leader, was_leader=not leader, peer="web.1"))
+
+    [line] = lines_of(caught)
+    assert (line["leader"], line["was_leader"]) == (leader, not leader)
+    assert (line["node"], line["peer"], line["message"]) == ("web.1", "web.1", message)
+
+
+def test_a_lost_leadership_is_an_error(caught):
+    attach_logger()
+    error = TimeoutError("no answer")
+    telemetry.emit("oban.peer.election.exception", election(leader=False, was_leader=True, error=error))
+    telemetry.emit("oban.peer.election.exception", election(leader=False, was_leader=False, error=error))
+
+    [record] = caught.records
+    assert record.levelname == "ERROR"
+    assert json.loads(record.getMessage())["error_message"] == "no answer"
+
+
+@pytest.mark.parametrize(
+    ("plugin", "found"),
+    [
+        ("stager", {"staged_count": 3}),
+        ("pruner", {"pruned_count": 3}),
+        ("lifeline", {"rescued_jobs": (1, 2), "discarded_jobs": (3,)}),
+        ("cron", {"jobs": (4,)}),
+        ("reindexer", {"reindexed": ("oban_jobs_args_index",)}),
+    ],
+)
+def test_a_round_that_did_something(caught, plugin, found):
+    attach_logger()
+    telemetry.emit("oban.plugin.stop", events.Plugin(OBAN, plugin, duration=1_500_000, **found))
+
+    counts = {name: list(value) if isinstance(value, tuple) else value for name, value in found.items()}
+    assert lines_of(caught) == [{"event": "oban.plugin.stop", "plugin": plugin, "duration": 1.5, **counts}]
+
+
+def test_a_round_that_did_nothing_is_no_line(caught):
+    attach_logger()
+    for part in ("init", "start", "stop"):
+        event = events.PluginInit("pruner") if part == "init" else events.Plugin(OBAN, "pruner")
+        telemetry.emit(f"oban.plugin.{part}", event)
+
+    assert caught.records == []
+
+
+def test_a_round_that_failed_is_an_error(caught):
+    attach_logger()
+    telemetry.emit("oban.plugin.exception", events.Plugin(OBAN, "pruner", error=ValueError("no")))
+    telemetry.emit("oban.plugin.exception", events.Plugin(OBAN, "pruner", error=asyncio.CancelledError()))
+
+    [record] = caught.records
+    assert record.levelname == "ERROR"
+    line = json.loads(record.getMessage())
+    assert (line["plugin"], line["error_type"], line["error_message"]) == ("pruner", "ValueError", "no")
+
+
+def test_a_shutdown_without_orphans_is_no_line(caught):
+    attach_logger()
+    telemetry.emit(events.QUEUE_SHUTDOWN, QueueShutdown("badges", 1, ()))
+
+    assert caught.records == []
+
+
+@pytest.mark.parametrize(
+    ("chosen", "logged"),
+    [
+        ("job", ["oban.job.start"]),
+        (["queue", "stager"], ["oban.queue.shutdown", "oban.stager.switch"]),
+        ("all", ["oban.job.start", "oban.queue.shutdown", "oban.stager.switch"]),
+        ("oban.engine.*", ["oban.engine.ack_jobs.stop"]),
+        (["job", "oban.engine.ack_jobs.stop"], ["oban.job.start", "oban.engine.ack_jobs.stop"]),
+    ],
+)
+def test_events_are_chosen_by_group_name_or_pattern(caught, chosen, logged):
+    attach_logger(events=chosen)
+    telemetry.emit(events.JOB_START, JobStart(make_job(), 1))
+    telemetry.emit(events.QUEUE_SHUTDOWN, QueueShutdown("badges", 1, (3,)))
+    telemetry.emit(events.STAGER_SWITCH, events.StagerSwitch("local"))
+    telemetry.emit("oban.engine.ack_jobs.stop", events.Operation(OBAN, "ack_jobs", count=3, ids=(1, 2, 3)))
+
+    assert [line["event"] for line in lines_of(caught)] == logged
+
+
+@pytest.mark.parametrize("chosen", ["jobs", ["job", "oban.jobs.*"], "plugins"])
+def test_a_group_that_is_none(chosen):
+    with pytest.raises(ValidationError, match="events: expected"):
+        attach_logger(events=chosen)
+    assert detach_logger() is False
+
+
+def test_every_event_has_a_line():
+    samples = [
+        events.SupervisorInit(1, OBAN),
+        events.PluginInit("pruner", OBAN),
+        events.Notify(OBAN, "mine", ({"a": 1},)),
+        events.Operation(OBAN, "ack_jobs", error=ValueError("no")),
+    ]
+    found = [json.loads(encode_event("name", event)) for event in samples]
+    assert found[0] == {"event": "name", "node": "web.1"}
+    assert found[1] == {"event": "name", "plugin": "pruner"}
+    assert found[2] == {"event": "name", "channel": "mine", "messages": 1, "duration": 0.0}
+    assert found[3]["error_message"] == "no"
+
+
+# Instances and encoding
+
+
+def test_a_line_names_its_instance_where_that_has_a_name_of_its_own(caught):
+    attach_logger()
+    telemetry.emit(events.JOB_START, JobStart(make_job(), 1, SHOP))
+    telemetry.emit(events.JOB_START, JobStart(make_job(), 1, OBAN))
+
+    first, second = lines_of(caught)
+    assert first["oban"] == "Shop"
+    assert list(second) == FIELDS
+
+
+def test_a_logger_for_one_instance(caught):
+    attach_logger(name="Shop")
+    telemetry.emit(events.JOB_START, JobStart(make_job(), 1, SHOP))
+    telemetry.emit(events.JOB_START, JobStart(make_job(), 1, OBAN))
+
+    assert [line["oban"] for line in lines_of(caught)] == ["Shop"]
+    attach_logger()
+    with pytest.raises(ValidationError, match="in use"):
+        attach_logger()
+    with pytest.raises(ValidationError, match="in use"):
+        attach_logger(name="Shop")
+    assert detach_logger(name="Shop") is True
+    assert detach_logger() is True
+
+
+def test_lines_for_people_and_a_dictionary_for_formatters(caught):
+    attach_logger(encode=False)
+    telemetry.emit(events.JOB_STOP, stop(make_job('{"a": "b c"}')))
+
+    [record] = caught.records
+    assert record.getMessage() == (
+        "oban.job.stop id=7 worker=Badges.Generate queue=badges attempt=1 max_attempts=20 "
+        'args={"a":"b c"} meta={"m":2} tags=["x"] state=completed duration=2.51 queue_time=5.45'
+    )
+    assert record.oban == format_event(events.JOB_STOP, stop(make_job('{"a": "b c"}')))
+
+
+@pytest.mark.parametrize("text", ["", "a b", 'say "a"', "a=b", "one\ntwo"])
+def test_a_text_that_could_be_taken_for_more_is_quoted(caught, text):
+    attach_logger(encode=False)
+    telemetry.emit(events.JOB_EXCEPTION, failed(ValueError(text)))
+
+    assert caught.records[0].getMessage().endswith(f"error_message={json.dumps(text)}")
+
+
+def test_a_text_line_is_one_line_whatever_a_worker_puts_into_its_job(caught):
+    attach_logger(encode=False)
+    job = make_job()
+    job.args = {"a": Unspeakable()}
+    telemetry.emit(events.JOB_STOP, stop(job))
+
+    assert "args=<not shown: RuntimeError>" in caught.records[0].getMessage()

@@ -44,6 +44,7 @@ class VersionReport:
         valid: How many keep the contract as it is now, read by today's readers.
         breaches: How the others break it, the most frequent first.
         unknown_fields: Places of fields that the contract doesn't declare, and the rows that have them.
+        former_names: Places that rows have by a name of before, `x-was`, and how many: it must stay readable.
         unused_fields: Optional fields that no row has.
         unseen_values: Values of enums that no row has, by place.
         unseen_branches: Branches of unions that no row has, by place.
@@ -56,6 +57,7 @@ class VersionReport:
     valid: int
     breaches: list[Breach] = field(default_factory=list)
     unknown_fields: dict[str, int] = field(default_factory=dict)
+    former_names: dict[str, int] = field(default_factory=dict)
     unused_fields: list[str] = field(default_factory=list)
     unseen_values: dict[str, list[str]] = field(default_factory=dict)
     unseen_branches: dict[str, list[str]] = field(default_factory=dict)
@@ -154,6 +156,7 @@ class _Version:
             valid=self._valid,
             breaches=[Breach(key[0], key[1], rows, self._examples[key]) for key, rows in _by_count(self._breaches)],
             unknown_fields=dict(_by_count(usage.unknown)),
+            former_names=dict(_by_count(usage.former)),
             unused_fields=usage.unused_fields,
             unseen_values=usage.unseen_values,
             unseen_branches=usage.unseen_branches,
@@ -178,6 +181,9 @@ def _lines(report: VersionReport) -> Iterator[str]:
     yield from _section(
         "fields that the contract doesn't know",
         [f"{place}  {_rows(rows)}" for place, rows in report.unknown_fields.items()],
+    )
+    yield from _section(
+        "former names that rows still have", [f"{place}  {_rows(rows)}" for place, rows in report.former_names.items()]
     )
     yield from _section("optional fields that no row has", report.unused_fields)
     for title, unseen in (

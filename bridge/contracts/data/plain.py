@@ -144,7 +144,7 @@ class Flattener:
             filters.append(self.part(schema, "oneOf"))
         if "not" in schema:
             filters.append(self.part(schema, "not"))
-        if "then" in schema or "else" in schema:
+        if "if" in schema and ("then" in schema or "else" in schema):
             holds = random.random() < 0.5
             parts += [schema["if"], schema.get("then", True)] if holds else [schema.get("else", True)]
             filters.append(self.part(schema, "if", "then", "else"))

@@ -12,6 +12,7 @@ from functools import lru_cache
 from random import Random
 from typing import Any, Final, Literal
 
+from bridge.contracts.data.aged import compile_ages
 from bridge.contracts.data.generator import Generator
 from bridge.contracts.data.near import NearMisses
 from bridge.contracts.data.plain import NoValue
@@ -35,7 +36,7 @@ def valid(schema: Schema, random: Random, size: int = DEFAULT_SIZE, *, mode: Mod
         random: Where every choice comes from.
         size: How deep free choices nest, and how many items and fields they add; bounds of the schema go before it.
         mode: `write` for what a job may be enqueued with; `read` has what older and newer writers send too: fields
-            that the contract doesn't know, and other text in open enums.
+            that the contract doesn't know, other text in open enums, and former names.
 
     Raises:
         InvalidContract: No value was found: some of the schema's keywords contradict each other.
@@ -68,6 +69,7 @@ class Sampler:
         self._schema = schema
         self._check = compile_checks(schema, mode=mode)
         self._generator = Generator(schema, extras=mode != "write", unknown_text=mode == "read")
+        self._age = compile_ages(schema) if mode == "read" else None
         self._breaker = NearMisses(schema, self._generator, self._check)
 
     def valid(self, random: Random, size: int = DEFAULT_SIZE) -> Any:
@@ -84,8 +86,13 @@ class Sampler:
                     break
                 continue
             if not self._check(found):
-                return found
+                return found if self._age is None else self._aged(found, random)
         raise _unsatisfiable(self._schema, failure)
+
+    def _aged(self, value: Any, random: Random) -> Any:
+        """Return the value with some former names, where it keeps the schema with them."""
+        found = value if self._age is None else self._age(value, random)
+        return value if self._check(found) else found
 
     def near_misses(self, random: Random, size: int = DEFAULT_SIZE) -> Iterator[tuple[Any, Break]]:
         """Yield values that break exactly one rule; see `near_misses`."""

@@ -16,6 +16,7 @@ from bridge.contracts.shapes import EnumOf, ListOf, MapOf, Nullable, Shape, Stru
 
 _Key = tuple[str, str]
 _Stack = Mapping[_Key, str]
+_Odd = tuple[set[str], set[str]]  # the places of unknown fields, and of former names
 
 
 class Usage:
@@ -23,10 +24,12 @@ class Usage:
 
     Attributes:
         unknown: How many values had a field that is not declared, by place.
+        former: How many had a field by its former name, or an enum's member by its former text, by place.
     """
 
     def __init__(self, root: Schema) -> None:
         self.unknown: Counter[str] = Counter()
+        self.former: Counter[str] = Counter()
         self._structs = shapes.structs(root)
         self._shape = shapes.shape_of(root, root)
         self._optional: dict[str, None] = {}
@@ -52,9 +55,10 @@ class Usage:
 
     def observe(self, value: Any) -> None:
         """Take one value into account, valid or not."""
-        found: set[str] = set()
-        self._see(self._shape, value, "", {}, found)
+        found, former = set[str](), set[str]()
+        self._see(self._shape, value, "", {}, (found, former))
         self.unknown.update(found)
+        self.former.update(former)
 
     def place_of(self, pointer: str) -> str:
         """Return the place of a JSON Pointer."""
@@ -115,34 +119,41 @@ class Usage:
                 self._optional[inner] = None
             self._declare(field.shape, inner, stack, hidden=hidden or field.sensitive)
 
-    def _see(self, shape: Shape, value: Any, place: str, stack: _Stack, unknown: set[str]) -> None:
+    def _see(self, shape: Shape, value: Any, place: str, stack: _Stack, odd: _Odd) -> None:
         match shape:
             case StructRef(name=name, module=module) if isinstance(value, dict):
-                self._see_struct((module, name), value, place, stack, unknown)
-            case EnumOf() if isinstance(value, str):
-                self._seen.setdefault(place, set()).add(value)
+                self._see_struct((module, name), value, place, stack, odd)
+            case EnumOf(was=was) if isinstance(value, str):
+                now = dict(was).get(value)
+                self._seen.setdefault(place, set()).add(now or value)
+                if now is not None:
+                    odd[1].add(place)
             case Nullable(shape=inner) if value is not None:
-                self._see(inner, value, place, stack, unknown)
+                self._see(inner, value, place, stack, odd)
             case Union(tag=tag, branches=branches) if isinstance(value, dict):
                 branch = dict(branches).get(_text(value.get(tag)))
                 if branch:
                     self._seen.setdefault(place, set()).add(value[tag])
-                    self._see(branch, value, place, stack, unknown)
+                    self._see(branch, value, place, stack, odd)
             case _:
                 for part, item, step in _items(shape, value):
-                    self._see(part, item, f"{place}/{step}", stack, unknown)
+                    self._see(part, item, f"{place}/{step}", stack, odd)
 
-    def _see_struct(self, key: _Key, value: dict[str, Any], place: str, stack: _Stack, unknown: set[str]) -> None:
+    def _see_struct(self, key: _Key, value: dict[str, Any], place: str, stack: _Stack, odd: _Odd) -> None:
         place = stack.get(key, place)
         stack = stack if key in stack else {**stack, key: place}
-        fields = {field.name: field.shape for field in self._structs[key].fields}
+        fields = {field.name: field for field in self._structs[key].fields}
+        former = {old: field for field in fields.values() if field.name not in value for old in field.was}
         for name, item in value.items():
-            inner = f"{place}/{_escaped(name)}"
-            if name in fields:
-                self._seen.setdefault(inner, set())
-                self._see(fields[name], item, inner, stack, unknown)
-            else:
-                unknown.add(inner)
+            field = fields.get(name) or former.get(name)
+            if field is None:
+                odd[0].add(f"{place}/{_escaped(name)}")
+                continue
+            inner = f"{place}/{_escaped(field.name)}"
+            if field.name != name:
+                odd[1].add(f"{place}/{_escaped(name)}")
+            self._seen.setdefault(inner, set())
+            self._see(field.shape, item, inner, stack, odd)
 
     def _unseen(self, declared: Mapping[str, tuple[str, ...]]) -> dict[str, list[str]]:
         found = {

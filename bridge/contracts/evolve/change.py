@@ -35,7 +35,8 @@ class Change:
         rule: The rule's id.
         path: A JSON Pointer into the contract, `$ref` followed; a union's branch goes by its tag.
         verdicts: The categories that it concerns. `fail`: it breaks them; `unproven`: it may, but no row was found
-            that shows it, and the rule is not one that fails by itself.
+            that shows it, nor could it be shown that there is none. What can't be proven compatible fails too, unless
+            a check is lenient.
         message: What happened, in words.
         old: The older version's side of it.
         new: The newer version's.
@@ -61,10 +62,11 @@ class Change:
         """The rule."""
         return rule_of(self.rule)
 
-    def fails(self, categories: frozenset[Category]) -> bool:
-        """Tell whether the change breaks one of `categories` and nobody accepted it."""
+    def fails(self, categories: frozenset[Category], *, lenient: bool = False) -> bool:
+        """Tell whether the change breaks one of `categories`, or may unless `lenient`, and nobody accepted it."""
+        failing = ("fail",) if lenient else ("fail", "unproven")
         return self.ignored is None and any(
-            verdict == "fail" and category in categories for category, verdict in self.verdicts.items()
+            verdict in failing and category in categories for category, verdict in self.verdicts.items()
         )
 
     def proven(self, category: Category) -> bool:
@@ -83,7 +85,7 @@ class Change:
     def rank(self) -> tuple[int, str, str, str]:
         """The order in reports: what fails first, then by place."""
         worst = min(
-            (CATEGORIES.index(category) for category, verdict in self.verdicts.items() if verdict == "fail"),
+            (CATEGORIES.index(category) for category, verdict in self.verdicts.items() if verdict != "note"),
             default=len(CATEGORIES),
         )
         return worst, self.contract, self.path, self.rule

@@ -76,7 +76,7 @@ def _rows(gap: Gap, writer: Side, reader: Side) -> Iterator[tuple[Any, tuple[str
     budget = iter(range(_BUILT + len(gap.at.chain)))
     for value in candidates(gap, writer, reader):
         yield from _wrapped(value, (), gap.at.chain, writer, budget)
-    general = tuple("*" if step.kind != "property" else _token(step.key) for _, step in gap.at.chain)
+    general = tuple("*" if step.kind != "property" else _token(step.read or step.key) for _, step in gap.at.chain)
     for size in (1, 4):
         for row in samples(writer, [writer.root], _SEARCHED, size):
             yield row, general
@@ -106,7 +106,7 @@ def _containers(view: View, step: Step, value: Any, writer: Side) -> list[tuple[
         for key in keys:
             filled = _filled(blank, key, value)
             if filled is not None and writer.may_write(view, filled):
-                found.setdefault(size_key(filled), (filled, _token(key)))
+                found.setdefault(size_key(filled), (filled, _token(step.read or key)))
     return [found[key] for key in sorted(found, key=lambda text: (len(text), text))[:_CONTAINERS]]
 
 

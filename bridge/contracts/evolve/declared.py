@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bridge.contracts.evolve.side import canonical
+from bridge.contracts.former import former_members, former_names
 from bridge.contracts.model import Schema
 from bridge.contracts.objects import Part, branches_of, parts_of, tag_of
 from bridge.contracts.runtime.scalars import is_open_enum
@@ -61,13 +62,18 @@ class _Walk:
         for name in sorted(fields.keys() | now.keys()):
             at = (*path, "properties", name)
             if name in fields and name in now:
+                for was in sorted({*_was(fields[name])} - {*_was(now[name])}):
+                    yield Found("FIELD_NAME_DROPPED", (*at, "x-was"), f"{was!r} is read no more as {name!r}", was, None)
                 yield from self.place(fields[name], now[name], at)
             elif name in fields and name in renamed:
                 target = renamed[name]
                 at = (*path, "properties", target)
                 yield Found("FIELD_RENAMED", at, f"{name!r} is called {target!r} now", name, target)
                 yield from self.place(fields[name], now[target], at)
-        yield from _reservations(before, after, set(fields) - set(now) - set(renamed), set(now) - set(fields), path)
+        targets = {renamed[was] for was in renamed.keys() & fields.keys() - now.keys()}
+        yield from _reservations(
+            before, after, set(fields) - set(now) - set(renamed), set(now) - set(fields), path, targets
+        )
         yield from _openness(before, after, path)
         for pattern, nodes in _map_of(before, "patternProperties").items():
             if pattern in (others := _map_of(after, "patternProperties")):
@@ -131,17 +137,28 @@ def _texts(before: list[Part], after: list[Part], path: tuple[str, ...]) -> Iter
     if was_open != is_open:
         rule = "ENUM_CLOSED" if was_open else "ENUM_OPENED"
         yield Found(rule, at, f"other texts are {'refused' if was_open else 'let pass'} by new readers")
-    removed = [value for value in old_enum["enum"] if value not in new_enum["enum"]]
+    renamed = {old: now for old, now in former_members(new_enum).items() if old in old_enum["enum"]}
+    if renamed:
+        message = ", ".join(f"{old!r} is called {now!r} now" for old, now in sorted(renamed.items()))
+        yield Found("ENUM_VALUE_RENAMED", at, message, old_enum["enum"], new_enum["enum"])
+    removed = [value for value in old_enum["enum"] if value not in new_enum["enum"] and value not in list(renamed)]
     if removed and is_open:
         message = f"gone: {', '.join(map(str, removed))}; readers let it pass, writers can't name it"
         yield Found("ENUM_VALUE_REMOVED", at, message, old_enum["enum"], new_enum["enum"])
-    added = [value for value in new_enum["enum"] if value not in old_enum["enum"]]
+    added = [
+        value for value in new_enum["enum"] if value not in old_enum["enum"] and value not in list(renamed.values())
+    ]
     if added and was_open:
         yield Found("ENUM_VALUE_ADDED", at, f"new: {', '.join(map(str, added))}", old_enum["enum"], new_enum["enum"])
 
 
 def _reservations(
-    before: list[Part], after: list[Part], removed: set[str], added: set[str], path: tuple[str, ...]
+    before: list[Part],
+    after: list[Part],
+    removed: set[str],
+    added: set[str],
+    path: tuple[str, ...],
+    renamed: set[str],
 ) -> Iterator[Found]:
     reserved, kept = _reserved(before), _reserved(after)
     required = {name for part in before for name in part.get("required", ())}
@@ -153,7 +170,7 @@ def _reservations(
         at = (*path, "properties", name)
         if name in reserved:
             yield Found("RESERVED_NAME_REUSED", at, f"{name!r} is reserved for a field that is gone", None, name)
-        elif name not in must:
+        elif name not in must and name not in renamed:
             yield Found("FIELD_ADDED", at, f"the optional field {name!r} is new", None, name)
     for name in sorted(reserved - kept - added):
         yield Found("RESERVED_NAME_DROPPED", (*path, "x-reserved"), f"{name!r} may be used again", name, None)
@@ -193,8 +210,7 @@ def _map_of(parts: list[Part], keyword: str) -> dict[str, list[Schema]]:
 
 def _was(nodes: list[Schema]) -> list[str]:
     """Return the earlier names of a field."""
-    found = [node["x-was"] for node in nodes if isinstance(node, dict) and "x-was" in node]
-    return [name for was in found for name in ([was] if isinstance(was, str) else was) if isinstance(name, str)]
+    return [name for node in nodes for name in former_names(node)]
 
 
 def _labelled(parts: list[Part], root: Schema, keyword: str) -> dict[str, Schema]:

@@ -88,6 +88,20 @@ def edited(old: Model, new: Model) -> Change:
     return replace(change, contract=new.name, against=old.tag)
 
 
+def dropped(model: Model) -> Change:
+    """Return the change of a released version that the lock has no more, and that nobody retired."""
+    told = f"version {model.job.version if model.job else 1} is released, and the lock lost it"
+    return replace(_of_rule(Found("RELEASED_DROPPED", (), told)), contract=model.name, against=model.tag)
+
+
+def reused(model: Model) -> Change:
+    """Return the change of a contract whose version was retired."""
+    told = f"version {model.job.version if model.job else 1} was retired, and its number is used again"
+    return replace(
+        _of_rule(Found("RELEASED_EDITED", ("x-job", "version"), told)), contract=model.name, against=model.tag
+    )
+
+
 def _renamed(model: Model, others: Sequence[Model]) -> Model | None:
     """Return the contract that goes on for one whose name is gone: it has the same worker."""
     if model.job is None:

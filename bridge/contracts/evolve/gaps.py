@@ -10,10 +10,14 @@ from bridge.contracts.evolve.side import Nodes, View
 
 
 class Step(NamedTuple):
-    """One step into a value: a named property, one of any other name, or an item of an array."""
+    """One step into a value: a named property, one of any other name, or an item of an array.
+
+    `read` is what the reader calls the property, where the writer's name is a former one.
+    """
 
     kind: Literal["property", "extra", "item"]
     key: str | int
+    read: str | None = None
 
 
 @dataclass(frozen=True)

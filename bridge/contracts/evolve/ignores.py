@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
@@ -19,6 +20,7 @@ from bridge.contracts.model import Model
 from bridge.errors import InvalidContract
 
 KEY = "x-ignore"
+_FULL_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _KEYS = ("rule", "path", "reason", "until")
 
 
@@ -103,9 +105,12 @@ def _check_rule(name: str, field: str) -> None:
 
 
 def _date(value: Any, field: str) -> date | None:
+    """Return the date of RFC 3339's full-date; Python alone takes weeks and dates without dashes, too."""
     if value is None:
         return None
     try:
-        return date.fromisoformat(value)
-    except (TypeError, ValueError):
-        raise InvalidContract(field, value, "a date such as 2027-03-01") from None
+        if isinstance(value, str) and _FULL_DATE.fullmatch(value):
+            return date.fromisoformat(value)
+    except ValueError:  # no such day
+        pass
+    raise InvalidContract(field, value, "a date such as 2027-03-01")

@@ -119,10 +119,15 @@ class Inclusion:
         if values is not None:
             yield from self._values(view, nodes, values, at)
             return
+        former = objects.former_of(self.reader, read.parts, view)
         for part in read.parts:
-            if any(self.same(written, part) for written in view.parts):
+            if not former and any(self.same(written, part) for written in view.parts):
                 continue
+            if former and objects.BY_NAME & part.keys():
+                yield Gap("x-was", at, (), view, (part,), None, former, certain=False)
             for rule, piece in self._pieces(part, read.parts, types):
+                if former and rule in (objects.required, objects.fields):
+                    piece = {**piece, "x-was": former}  # noqa: PLW2901 - the rule needs it, wherever it was declared
                 yield from self._piece(rule, view.with_part({"type": _names(types)}), piece, at)
 
     def _types(self, view: View, nodes: Nodes, missing: Types, at: At) -> Iterator[Gap]:

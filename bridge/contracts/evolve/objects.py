@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from bridge.contracts.evolve.gaps import At, Gap, Step
+from bridge.contracts.former import former_names
 
 if TYPE_CHECKING:
     from bridge.contracts.evolve.inclusion import Inclusion
@@ -13,19 +14,43 @@ if TYPE_CHECKING:
     from bridge.contracts.model import Schema
 
 
+#: Keywords that speak of fields by name: where a field is read by its former one, they are not compared.
+BY_NAME = frozenset({
+    "anyOf", "oneOf", "not", "if", "dependentRequired", "dependentSchemas", "propertyNames", "patternProperties",
+})  # fmt: skip
+
+
+def former_of(reader: Side, parts: Iterable[Part], view: View) -> dict[str, str]:
+    """Return the former names of fields, each with today's, that a reader takes and a writer may write."""
+    if reader.mode != "read":
+        return {}
+    fields = [field for part in parts for field in part.get("properties", {}).items()]
+    found = {old: name for name, node in fields for old in former_names(node)}
+    written = names_of(view.parts) | (view.closing or set())
+    return {old: name for old, name in found.items() if old in written}
+
+
 def required(inclusion: Inclusion, view: View, piece: Part, at: At) -> Iterator[Gap]:
-    """Judge the fields that the reader insists on."""
+    """Judge the fields that the reader insists on, by today's name or a former one."""
     always = {name for part in view.parts for name in part.get("required", ())}
+    always |= {name for old, name in piece.get("x-was", {}).items() if old in always}
     for name in piece["required"]:
         if name not in always:
-            declared = any(name in part.get("properties", ()) for part in view.parts)
+            known = {name, *(old for old, now in piece.get("x-was", {}).items() if now == name)}
+            declared = any(known & set(part.get("properties", ())) for part in view.parts)
             yield Gap("required", at, (name,), view, (piece | {"required": [name]},), declared=declared)
 
 
 def fields(inclusion: Inclusion, view: View, piece: Part, at: At) -> Iterator[Gap]:
     """Judge what each field holds, the named ones first, then those of any other name."""
+    former = piece.get("x-was", {})
     for name in sorted(names_of((*view.parts, piece)) | (view.closing or set())):
+        token = name
         read = at_name(inclusion.reader, (piece,), name)
+        if name in former:
+            token = former[name]
+            beside = read if writes(inclusion.writer, view, token) is not None else ()
+            read = (*at_name(inclusion.reader, (piece,), token), *(node for node in beside if node is not False))
         written = writes(inclusion.writer, view, name)
         if not read or written is None:
             continue
@@ -34,8 +59,8 @@ def fields(inclusion: Inclusion, view: View, piece: Part, at: At) -> Iterator[Ga
             keyword = "false" if name in piece.get("properties", ()) else "additionalProperties"
             yield Gap(keyword, at, (name,), view, (piece,), None, False)
         elif read != (False,):
-            step = Step("property", name)
-            yield from inclusion.place(inside, read, at.inside(view, step, *_token(piece, name)))
+            step = Step("property", name, token)
+            yield from inclusion.place(inside, read, at.inside(view, step, *_token(piece, token)))
     if view.closing is None:
         yield from _others(inclusion, view, piece, at)
 

@@ -6,8 +6,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bridge.contracts.evolve.change import Change, Verdict
-from bridge.contracts.evolve.diff import compare, compare_all, edited, removed
-from bridge.contracts.evolve.lock import Lock, contracts_of, same_content
+from bridge.contracts.evolve.diff import compare, compare_all, dropped, edited, removed, reused
+from bridge.contracts.evolve.lock import Lock, contracts_of
+from bridge.contracts.evolve.record import digest, document_of, same_content, version_of
 from bridge.contracts.evolve.rules import Category
 from bridge.contracts.model import Model
 
@@ -42,16 +43,30 @@ def check_lock(models: Iterable[Model], lock: Lock, live: Live | None = None) ->
         versions = lock.released(name)
         wanted = [model for version, model in versions.items() if live is None or version in live.get(name, ())]
         found += _check(wanted, current.get(name), current.values())
-        same = versions.get(_version(current[name])) if name in current else None
+        same = versions.get(version_of(current[name])) if name in current else None
         if same is not None and not same_content(same, current[name]):
             found.append(edited(same, current[name]))
+    found += [reused(model) for model in current.values() if lock.is_retired(model.name, version_of(model))]
     return _together(found)
+
+
+def compare_locks(old: Lock, new: Lock) -> list[Change]:
+    """Return what a lock lost of an older one: versions that are gone and not retired, or have another content."""
+    found: list[Change] = []
+    for model in old:
+        version = version_of(model)
+        now = new.released(model.name).get(version)
+        if now is None and not new.is_retired(model.name, version):
+            found.append(dropped(model))
+        elif now is not None and digest(document_of(now)) != digest(document_of(model)):
+            found.append(edited(model, now))
+    return found
 
 
 def release(models: Iterable[Model], lock: Lock) -> Release:
     """Return the release of every contract whose version is not in the lock yet."""
     contracts = contracts_of(models)
-    added = [model for model in contracts if _version(model) not in lock.released(model.name)]
+    added = [model for model in contracts if version_of(model) not in lock.released(model.name)]
     after = lock
     for model in added:
         after = after.with_model(model)
@@ -66,10 +81,6 @@ def _check(versions: Sequence[Model], current: Model | None, others: Iterable[Mo
     others = list(others)
     found = [change for model in versions for change in compare_all([model], others) if change.rule != "CONTRACT_ADDED"]
     return found or [removed(versions[-1])]
-
-
-def _version(model: Model) -> int:
-    return model.job.version if model.job else 1
 
 
 def _together(changes: Iterable[Change]) -> list[Change]:

@@ -27,6 +27,7 @@ class Report:
         expired: Ignores whose day has passed; each fails.
         unused: Ignores that nothing needed.
         files: The file of each contract, by its name, for annotations.
+        lenient: Whether a change that could not be proven compatible, nor shown to break anything, is let pass.
     """
 
     changes: Sequence[Change]
@@ -34,15 +35,20 @@ class Report:
     expired: Sequence[Ignore] = ()
     unused: Sequence[Ignore] = ()
     files: Mapping[str, Path] = field(default_factory=dict)
+    lenient: bool = False
 
     @property
     def failed(self) -> bool:
         """Whether something breaks that nobody accepted."""
-        return bool(self.expired) or any(change.fails(self.categories) for change in self.changes)
+        return bool(self.expired) or any(map(self.fails, self.changes))
+
+    def fails(self, change: Change) -> bool:
+        """Tell whether a change fails the check."""
+        return change.fails(self.categories, lenient=self.lenient)
 
     def level(self, change: Change) -> Level:
         """Return how loudly a change is told."""
-        if change.fails(self.categories):
+        if self.fails(change):
             return "error"
         quiet = change.ignored is not None or set(change.verdicts) <= {"NOTE"}
         return "notice" if quiet else "warning"
@@ -60,6 +66,7 @@ def as_json(report: Report) -> str:
     """Return the report for scripts: one JSON object."""
     document = {
         "failed": report.failed,
+        "lenient": report.lenient,
         "categories": [category for category in CATEGORIES if category in report.categories],
         "changes": [_change(report, change) for change in report.changes],
         "expired": [str(ignore) for ignore in report.expired],
@@ -107,13 +114,21 @@ def _details(change: Change) -> list[str]:
         lines.append(printable(f"row: {row} is written by {writer} code; {reader} code says {said}"))
     if change.ignored is not None:
         lines.append(f"accepted: {change.ignored}")
-    elif change.about.mend:
-        lines.append(f"mend: {change.about.mend}")
+    elif mend := _mend(change):
+        lines.append(f"mend: {mend}")
     return lines
 
 
+def _mend(change: Change) -> str:
+    """Return what to do: where nothing shows that the change breaks something, that is said as well."""
+    if "unproven" not in change.verdicts.values() or "fail" in change.verdicts.values():
+        return change.about.mend
+    accept = "where you know that all rows pass, accept it by x-ignore with the reason, or check with --lenient"
+    return f"{change.about.mend}; {accept}" if change.about.mend else accept
+
+
 def _summary(report: Report) -> str:
-    broken = sum(change.fails(report.categories) for change in report.changes) + len(report.expired)
+    broken = sum(map(report.fails, report.changes)) + len(report.expired)
     accepted = sum(change.ignored is not None for change in report.changes)
     told = f"{len(report.changes)} {'change' if len(report.changes) == 1 else 'changes'}, {broken} failing"
     return f"{told}, {accepted} accepted" if accepted else told
@@ -143,7 +158,7 @@ def _change(report: Report, change: Change) -> dict[str, Any]:
             for example in change.counterexamples
         ],
         "ignored": change.ignored,
-        "mend": change.about.mend,
+        "mend": _mend(change),
     }
 
 

@@ -37,13 +37,14 @@ def _simplicity(value: Any) -> tuple[int, int, str]:
 
 
 def _smaller(value: Any) -> Iterator[Any]:
-    """Yield simpler values, the simplest first."""
+    """Yield simpler values, the simplest first: of the same type, and then of others."""
+    yield from _of_its_type(value)
+    yield from (0, "", [], {}, None)
+
+
+def _of_its_type(value: Any) -> Iterator[Any]:
     if isinstance(value, dict):
-        yield {}
-        for name in value:
-            yield {key: item for key, item in value.items() if key != name}
-        for name, item in value.items():
-            yield from ({**value, name: simpler} for simpler in _smaller(item))
+        yield from _of_object(value)
     elif isinstance(value, list):
         yield []
         for index in range(len(value)):
@@ -54,7 +55,27 @@ def _smaller(value: Any) -> Iterator[Any]:
         yield from _shorter(value)
     elif isinstance(value, int | float) and not isinstance(value, bool):
         yield from (0, 1, -1)
-        yield from (int(value), int(value) // 2, int(value) // 10)
+        yield from _nearer(value)
+
+
+def _of_object(value: dict[str, Any]) -> Iterator[Any]:
+    yield {}
+    for name in value:
+        yield {key: item for key, item in value.items() if key != name}
+    for name in value if "a" not in value else ():
+        yield {"a" if key == name else key: item for key, item in value.items()}
+    for name, item in value.items():
+        yield from ({**value, name: simpler} for simpler in _smaller(item))
+
+
+def _nearer(value: float) -> Iterator[float]:
+    """Yield numbers that are nearer to 0, or have fewer digits."""
+    whole = int(value)
+    yield from (whole, whole // 2, whole // 10)
+    if isinstance(value, float):
+        yield from (round(value, digits) for digits in range(1, 16))
+    sign = -1 if whole < 0 else 1
+    yield from (whole - sign * 2**power for power in reversed(range(abs(whole).bit_length())))
 
 
 def _shorter(text: str) -> Iterator[str]:

@@ -21,6 +21,10 @@ class ContractStruct(msgspec.Struct, frozen=True, kw_only=True):
 
     __sensitive__: ClassVar[tuple[str, ...]] = ()
 
+    def __init_subclass__(cls) -> None:
+        """Refuse a subclass of a generated class: what it adds would be lost on the way to the row and back."""
+        _refuse_subclass(cls, ContractStruct)
+
     def __repr__(self) -> str:
         return _shown(self, super().__repr__)
 
@@ -30,6 +34,10 @@ class Contract(msgspec.Struct, Generic[R], frozen=True, kw_only=True):
 
     __contract__: ClassVar[Terms]
     __sensitive__: ClassVar[tuple[str, ...]] = ()
+
+    def __init_subclass__(cls) -> None:
+        """Refuse a subclass of a generated class, as `ContractStruct` does."""
+        _refuse_subclass(cls, Contract)
 
     def __repr__(self) -> str:
         return _shown(self, super().__repr__)
@@ -64,6 +72,42 @@ class Contract(msgspec.Struct, Generic[R], frozen=True, kw_only=True):
         """
         return type(self).__contract__.dump(self)
 
+    @classmethod
+    def dump_event(cls, name: str, value: Any) -> dict[str, Any]:
+        """Return one of the contract's events as JSON, such as the payload of a notification.
+
+        Args:
+            name: Its name in `x-job.events`.
+            value: The object of the event's class, or a dict.
+
+        Raises:
+            ContractError: It breaks the event's schema; `.violations` lists how.
+            EncodeError: A field of any type holds what JSON can't.
+            InvalidPayload: The contract has no such event.
+        """
+        found: dict[str, Any] = cls.__contract__.dump_part("event", name, value)
+        return found
+
+    @classmethod
+    def read_event(cls, name: str, payload: Any) -> Any:
+        """Return a payload as the object of an event's class; raises as `dump_event` does."""
+        return cls.__contract__.part("event", name).load(payload)
+
+    @classmethod
+    def dump_error(cls, code: str, data: Any) -> Any:
+        """Return the data of one of the contract's errors as JSON; `code` is its key in `x-job.errors`.
+
+        Raises:
+            ContractError: They break the error's schema; `.violations` lists how.
+            InvalidPayload: The contract has no such error, or it has no data.
+        """
+        return cls.__contract__.dump_part("error", code, data)
+
+    @classmethod
+    def read_error(cls, code: str, data: Any) -> Any:
+        """Return the data of an error as the object of its class; raises as `dump_error` does."""
+        return cls.__contract__.part("error", code).load(data)
+
     def new(self, **options: Unpack[InsertOptions]) -> Job[Self]:
         """Build a job with these args; nothing is inserted.
 
@@ -92,6 +136,15 @@ class Contract(msgspec.Struct, Generic[R], frozen=True, kw_only=True):
         """
         instance = instances.find("Oban") if oban is None else oban
         return await instance.enqueue(self.new(**options), conn=conn)
+
+
+def _refuse_subclass(cls: type[Any], base: type[Any]) -> None:
+    parent = next((parent for parent in cls.__mro__[1:] if parent is not base and issubclass(parent, base)), None)
+    if parent is not None:
+        told = (
+            f"{cls.__name__}: expected no subclass of {parent.__name__}, which has the contract's fields and no others"
+        )
+        raise TypeError(f"{told}; add a field to the contract, or hold the object in a class of your own")
 
 
 def _shown(value: ContractStruct | Contract[Any], plain: Callable[[], str]) -> str:

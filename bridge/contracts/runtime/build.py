@@ -24,6 +24,7 @@ from bridge.contracts import shapes
 from bridge.contracts.model import Schema
 from bridge.contracts.runtime.classes import Classes
 from bridge.contracts.runtime.values import Duration
+from bridge.errors import EncodeError
 
 Convert = Callable[[Any], Any]
 
@@ -93,8 +94,8 @@ class Builder:
         def dump(value: Any) -> Any:
             if not isinstance(value, cls):
                 return _dump_other(value)
-            found = ((wire, native, getattr(value, name)) for wire, name, native in fields)
-            return {wire: native.dump(item) for wire, native, item in found if item is not UNSET}
+            held = ((wire, native.dump, getattr(value, name)) for wire, name, native in fields)
+            return {wire: _placed(dump, item, f".{wire}") for wire, dump, item in held if item is not UNSET}
 
         return Native(load, dump)
 
@@ -124,11 +125,22 @@ def _plain(value: Any) -> Any:
     return str.__str__(value) if isinstance(value, str) else value
 
 
+def _placed(dump: Convert, value: Any, step: str) -> Any:
+    """Dump what lies one step inside of a value; an error says where, from `value` on."""
+    try:
+        return dump(value)
+    except EncodeError as error:
+        field = f"value{step}{error.field.removeprefix('value')}"
+        raise EncodeError(field, error.value, error.expected, error.mend) from None
+
+
 def _list_of(item: Native) -> Native:
-    return Native(
-        lambda value: list(map(item.load, value)),
-        lambda value: list(map(item.dump, value)) if isinstance(value, list | tuple) else value,
-    )
+    def dump(value: Any) -> Any:
+        if not isinstance(value, list | tuple):
+            return value
+        return [_placed(item.dump, part, f"[{at}]") for at, part in enumerate(value)]
+
+    return Native(lambda value: list(map(item.load, value)), dump)
 
 
 def _tuple_of(items: list[Native]) -> Native:
@@ -147,7 +159,11 @@ def _tuple_of(items: list[Native]) -> Native:
 def _map_of(inner: Native) -> Native:
     return Native(
         lambda value: {key: inner.load(item) for key, item in value.items()},
-        lambda value: {key: inner.dump(item) for key, item in value.items()} if isinstance(value, Mapping) else value,
+        lambda value: (
+            {key: _placed(inner.dump, item, f"[{key!r}]") for key, item in value.items()}
+            if isinstance(value, Mapping)
+            else value
+        ),
     )
 
 

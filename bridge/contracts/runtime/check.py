@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from bridge.contracts.model import Schema
 from bridge.contracts.runtime import arrays, branches, objects, scalars
+from bridge.contracts.runtime.renamed import compile_renames
 from bridge.contracts.runtime.scope import Check, Mode, Path, Scope
 from bridge.contracts.runtime.shown import pointer, shown
 from bridge.contracts.runtime.undeclared import find_undeclared
@@ -28,16 +29,18 @@ def compile_checks(root: Schema, *, mode: Mode = "strict") -> Checker:
     Args:
         root: A normalised schema; `$ref` refers to its `$defs`.
         mode: `"strict"` is JSON Schema as it is. `"read"` lets enums of text pass text that they don't list, unless
-            they are `x-closed`. `"write"` is strict, and refuses fields that a typed object doesn't declare.
+            they are `x-closed`, and takes fields and members by their former names, `x-was`. `"write"` is strict, and
+            refuses fields that a typed object doesn't declare.
     """
     scope = scope_of(root, mode)
     check = _compile(root, scope)
     walk = find_undeclared(root) if mode == "write" else None
+    rename = compile_renames(root) if mode == "read" else None
 
     def checker(value: Any) -> list[Violation]:
         found: list[Violation] = []
         try:
-            check(value, None, found)
+            check(value if rename is None else rename(value), None, found)
             if walk is not None:
                 walk(value, None, found)
         except RecursionError:

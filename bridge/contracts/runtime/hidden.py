@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from bridge.contracts.former import former_names
 from bridge.contracts.model import Schema
 
 
 def hidden_names(root: Schema) -> set[str]:
-    """Return the names of properties that hold an `x-sensitive` value: by themselves, by reference or in items."""
+    """Return the names of properties that hold an `x-sensitive` value: by themselves, by reference or in items.
+
+    Their former names are among them: rows may still have those.
+    """
     defs = root.get("$defs", {}) if isinstance(root, dict) else {}
-    return {name for name, schema in _properties(root) if _is_hidden(schema, defs, frozenset())}
+    hidden = [(name, schema) for name, schema in _properties(root) if _is_hidden(schema, defs, frozenset())]
+    return {known for name, schema in hidden for known in (name, *former_names(schema))}
 
 
 def _properties(schema: Any) -> Iterator[tuple[str, Any]]:

@@ -31,7 +31,7 @@ check_max_properties = _count("maxProperties", le, "at most")
 check_min_properties = _count("minProperties", ge, "at least")
 
 
-def check_required(schema: dict[str, Any], _scope: Scope) -> Check:
+def check_required(schema: dict[str, Any], scope: Scope) -> Check:
     """`required`; a violation has the path that the field would have."""
     names = schema["required"]
     declared = frozenset(schema.get("properties", ())).union(names)
@@ -39,7 +39,8 @@ def check_required(schema: dict[str, Any], _scope: Scope) -> Check:
     def check(value: Any, path: Path, out: list[Violation]) -> None:
         for name in names if isinstance(value, dict) else ():
             if name not in value:
-                found = look_alike(name, (other for other in value if other not in declared))
+                others = () if scope.hidden else (other for other in value if other not in declared)
+                found = look_alike(name, others)
                 more = "" if found is None else f"; the undeclared field {shorten(found)} is there"
                 message = f"expected this field, and it is missing{more}"
                 out.append(Violation(pointer((path, name)), "required", message))
@@ -85,7 +86,7 @@ def check_pattern_properties(schema: dict[str, Any], scope: Scope) -> Check:
             for search, check_field in checks:
                 for name, item in value.items():
                     if search(name):
-                        check_field(item, (path, name), out)
+                        check_field(item, (path, scope.key(name)), out)
 
     return check
 
@@ -101,7 +102,7 @@ def check_additional_properties(schema: dict[str, Any], scope: Scope) -> Check:
         if isinstance(value, dict):
             for name, item in value.items():
                 if name not in declared and not any(search(name) for search in searches):
-                    check_field(item, (path, name), out)
+                    check_field(item, (path, scope.key(name)), out)
 
     return check
 
@@ -119,8 +120,9 @@ def check_property_names(schema: dict[str, Any], scope: Scope) -> Check:
         if isinstance(value, dict):
             for name in value:
                 if not holds(check_name, name, path):
-                    message = f"expected another name for this field than {shorten(name)}"
-                    out.append(Violation(pointer((path, name)), "propertyNames", message))
+                    told = "" if scope.hidden else f" than {shorten(name)}"
+                    message = f"expected another name for this field{told}"
+                    out.append(Violation(pointer((path, scope.key(name))), "propertyNames", message))
 
     return check
 

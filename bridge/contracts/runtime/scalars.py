@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from operator import ge, gt, le, lt
 from typing import Any, Final
@@ -89,10 +90,14 @@ def _length(rule: str, keeps: Callable[[int, Any], bool], words: str) -> Callabl
 
 
 def check_pattern(schema: dict[str, Any], scope: Scope) -> Check:
-    """`pattern`, which is searched for and not anchored."""
-    search = searcher(schema["pattern"])
+    """`pattern`, which is searched for and not anchored; text beyond the `maxLength` beside it is refused by that."""
+    search, most = searcher(schema["pattern"]), schema.get("maxLength", math.inf)
     expected = f"text that matches {schema['pattern']}"
-    return _one("pattern", scope, lambda value: not isinstance(value, str) or search(value) is not None, expected)
+
+    def passes(value: Any) -> bool:
+        return not isinstance(value, str) or len(value) > most or search(value) is not None
+
+    return _one("pattern", scope, passes, expected)
 
 
 def check_format(schema: dict[str, Any], scope: Scope) -> Check:

@@ -55,6 +55,10 @@ class Scope:
         hidden = self.hidden or name in self.sensitive
         return self.compile(schema, replace(self, hidden=hidden))
 
+    def key(self, name: str) -> str:
+        """Return what a path says for a key that no schema names: the keys of a sensitive map are values, too."""
+        return "*" if self.hidden else name
+
     def definition(self, name: str) -> Schema:
         """Return a schema out of `$defs`."""
         assert isinstance(self.root, dict)  # noqa: S101 - where there is a `$ref` the root holds `$defs`

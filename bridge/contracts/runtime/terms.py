@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Mapping
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 from bridge.codecs import json
 from bridge.contracts import shapes
@@ -15,13 +14,14 @@ from bridge.contracts.runtime.check import TOO_DEEP, Checker, compile_checks
 from bridge.contracts.runtime.classes import Classes
 from bridge.contracts.runtime.fast import Reader, compile_reader
 from bridge.contracts.runtime.hidden import hidden_names
-from bridge.errors import ContractError, EncodeError, InvalidJob, Violation
+from bridge.contracts.runtime.part import Part
+from bridge.contracts.runtime.renamed import Rename, compile_renames
+from bridge.errors import ContractError, EncodeError, InvalidJob, InvalidPayload, Violation
 from bridge.jobs import Cancel, Discard, Job, Record, Snooze, checks, contracts
 from bridge.jobs.job import OPTIONS
+from bridge.jobs.unique import Unique, merge_unique, parse_unique
 
 SENSITIVE = "<sensitive>"
-
-logger = logging.getLogger("bridge.contracts")
 
 
 def define(
@@ -88,7 +88,6 @@ class Terms:
         self.options = options
         self.tag = f"{cls.__name__}@{options.version}"
         self._texts = texts
-        self._warned = False
         self._classes = Classes(cls.__module__)
 
     @cached_property
@@ -127,11 +126,12 @@ class Terms:
     def cast(self, args: Any) -> Any:
         """Return the object of args that were decoded from JSON; raises as `Contract.cast` does."""
         try:
-            found = self._read_fast(args)
+            known = args if self._rename is None else self._rename(args)
+            found = self._read_fast(known)
             if found is not None:
                 return found
-            self.check_row(args)
-            return self._builder.native.load(args)
+            self.check_row(known)
+            return self._builder.native.load(known)
         except RecursionError:
             raise ContractError(self.tag, [TOO_DEEP]) from None
 
@@ -139,11 +139,14 @@ class Terms:
         """Return the JSON of an object; raises as `Contract.dump` does."""
         try:
             found: dict[str, Any] = self._builder.native.dump(value)
+            self.check_new(found)
+            json.encode_object(found, "args")
         except RecursionError:
             raise ContractError(self.tag, [TOO_DEEP]) from None
         except EncodeError as error:
-            raise contracts.veiled(error, self) from None
-        self.check_new(found)
+            field = f"args{error.field.removeprefix('value')}" if error.field.startswith("value") else error.field
+            placed = EncodeError(field, error.value, error.expected, error.mend)
+            raise contracts.veiled(placed, self) from None
         return found
 
     def redact(self, args: Any) -> Any:
@@ -187,16 +190,20 @@ class Terms:
             if option not in OPTIONS:
                 raise InvalidJob("option", option, "an option of a job", checks.suggest(option, OPTIONS))
         own = self.options
-        if own.unique is not None and not self._warned:
-            self._warned = True
-            logger.warning("%s: its jobs are held unique where Elixir inserts them, and not yet from Python", self.tag)
+        if "unique" in options:
+            options = {**options, "unique": merge_unique(self._unique, options["unique"])}
         defaults = {
             "queue": own.queue,
             "max_attempts": own.max_attempts,
             "priority": own.priority,
             "tags": own.tags,
+            "unique": self._unique,
         }
         return Job(own.worker, args=self._typed(args), **{**defaults, **options})
+
+    @cached_property
+    def _unique(self) -> Unique | None:
+        return parse_unique(self.options.unique)
 
     def _typed(self, args: Any) -> Any:
         if isinstance(args, self.cls):
@@ -231,9 +238,7 @@ class Terms:
         if self.result is None or isinstance(result, Cancel | Discard | Snooze):
             return result
         recorded = result if isinstance(result, Record) else Record(result)
-        value = self._result_builder.native.dump(recorded.value)
-        _refuse(f"{self.tag} result", self._write_result(value))
-        return Record(value, recorded.limit)
+        return Record(self._result_part.dump(recorded.value), recorded.limit)
 
     def load_result(self, value: Any) -> Any:
         """Return a recorded result as what the contract says that it is.
@@ -241,12 +246,46 @@ class Terms:
         Raises:
             ContractError: It is something else.
         """
-        if self.result is None:
-            return value
-        _refuse(f"{self.tag} result", self._read_result(value))
-        return self._result_builder.native.load(value)
+        return value if self.result is None else self._result_part.load(value)
+
+    # Errors and events
+
+    def dump_part(self, kind: Literal["error", "event"], name: str, value: Any) -> Any:
+        """Return the JSON of an error's data or an event; raises as `Contract.dump_event` does."""
+        part = self.part(kind, name)
+        try:
+            found = part.dump(value)
+            json.encode(found, name)
+        except EncodeError as error:
+            raise contracts.veiled(error, self) from None
+        return found
+
+    def part(self, kind: Literal["error", "event"], name: str) -> Part:
+        """Return what reads and writes the data of an error, by its code, or an event, by its name.
+
+        Raises:
+            InvalidPayload: The contract describes no such event, or no data of such an error.
+        """
+        found = self._parts.get((kind, name))
+        if found is None:
+            known = [known for known_kind, known in self._parts if known_kind == kind]
+            what = "an error with data" if kind == "error" else "an event"
+            told = ", ".join(known) or "none are there"
+            mend = checks.suggest(name, known) or f"add it to the contract's x-job.{kind}s"
+            raise InvalidPayload(kind, name, f"{what} of {self.tag} ({told})", mend)
+        return found
+
+    @cached_property
+    def _parts(self) -> dict[tuple[str, str], Part]:
+        schemas = {("error", code): error["data"] for code, error in self.errors.items() if "data" in error}
+        schemas |= {("event", name): schema for name, schema in self.events.items()}
+        return {key: Part(f"{self.tag} {' '.join(key)}", schema, self._classes) for key, schema in schemas.items()}
 
     # Compiled
+
+    @cached_property
+    def _rename(self) -> Rename | None:
+        return compile_renames(self.schema)
 
     @cached_property
     def _read(self) -> Checker:
@@ -269,20 +308,8 @@ class Terms:
         return Builder(self.schema, self._classes)
 
     @cached_property
-    def _read_result(self) -> Checker:
-        return compile_checks(self._result_schema, mode="read")
-
-    @cached_property
-    def _write_result(self) -> Checker:
-        return compile_checks(self._result_schema, mode="write")
-
-    @cached_property
-    def _result_builder(self) -> Builder:
-        return Builder(self._result_schema, self._classes)
-
-    @property
-    def _result_schema(self) -> Schema:
-        return True if self.result is None else self.result
+    def _result_part(self) -> Part:
+        return Part(f"{self.tag} result", True if self.result is None else self.result, self._classes)
 
 
 def redacted(value: Any, names: frozenset[str]) -> Any:

@@ -25,36 +25,36 @@ class Walk:
     def __init__(self, root: Schema) -> None:
         self._root = root
         self._structs = shapes.structs(root)
-        self._made: dict[tuple[str, str], Check] = {}
+        self._made: dict[tuple[str, str, bool], Check] = {}
 
-    def of(self, shape: shapes.Shape) -> Check:  # noqa: PLR0911 - a case a shape
-        """Return what walks through a value of that shape."""
+    def of(self, shape: shapes.Shape, hidden: bool = False) -> Check:  # noqa: PLR0911 - a case a shape
+        """Return what walks through a value of that shape; the keys of `hidden` maps are not told."""
         match shape:
             case shapes.ListOf(item=item):
-                return _items(self.of(item))
+                return _items(self.of(item, hidden))
             case shapes.TupleOf(items=items):
-                return _fields(dict(enumerate(map(self.of, items))))
+                return _fields({at: self.of(item, hidden) for at, item in enumerate(items)})
             case shapes.MapOf(value=inner):
-                return _items(self.of(inner))
+                return _items(self.of(inner, hidden), hidden)
             case shapes.Nullable(shape=inner):
-                return self.of(inner)
+                return self.of(inner, hidden)
             case shapes.Union(tag=tag, branches=branches):
-                return _branch(tag, {value: self.of(branch) for value, branch in branches})
+                return _branch(tag, {value: self.of(branch, hidden) for value, branch in branches})
             case shapes.StructRef(name=name, module=module):
-                return self._reference((module, name))
+                return self._reference((module, name), hidden)
         return _nothing
 
-    def _reference(self, key: tuple[str, str]) -> Check:
+    def _reference(self, key: tuple[str, str], hidden: bool) -> Check:
         def check(value: Any, path: Path, out: list[Violation]) -> None:
-            found = self._made.get(key)
+            found = self._made.get((*key, hidden))
             if found is None:
-                found = self._made[key] = self._struct(self._structs[key])
+                found = self._made[*key, hidden] = self._struct(self._structs[key], hidden)
             found(value, path, out)
 
         return check
 
-    def _struct(self, struct: shapes.StructOf) -> Check:
-        inner = _fields({field.name: self.of(field.shape) for field in struct.fields})
+    def _struct(self, struct: shapes.StructOf, hidden: bool) -> Check:
+        inner = _fields({field.name: self.of(field.shape, hidden or field.sensitive) for field in struct.fields})
         declared = frozenset(field.name for field in struct.fields)
         if any("additionalProperties" in part for part in objects.parts_of(struct.schema, self._root)):
             return inner
@@ -63,7 +63,7 @@ class Walk:
             for name in value if isinstance(value, dict) else ():
                 if name not in declared:
                     message = "expected no such field: the contract doesn't declare it"
-                    out.append(Violation(pointer((path, name)), "undeclared", message))
+                    out.append(Violation(pointer((path, "*" if hidden else name)), "undeclared", message))
             inner(value, path, out)
 
         return check
@@ -73,14 +73,14 @@ def _nothing(_value: Any, _path: Path, _out: list[Violation]) -> None:
     return None
 
 
-def _items(inner: Check) -> Check:
+def _items(inner: Check, hidden: bool = False) -> Check:
     if inner is _nothing:
         return _nothing
 
     def check(value: Any, path: Path, out: list[Violation]) -> None:
         if isinstance(value, list | dict):
             for key, item in value.items() if isinstance(value, dict) else enumerate(value):
-                inner(item, (path, key), out)
+                inner(item, (path, "*" if hidden else key), out)
 
     return check
 

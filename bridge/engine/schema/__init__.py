@@ -15,7 +15,8 @@ from bridge.engine.schema.install import install, install_sql
 from bridge.engine.schema.lacks import Lack
 from bridge.engine.schema.own import install_own, own_sql
 from bridge.engine.schema.statements import OWN_TABLES, quote_ident
-from bridge.engine.schema.uninstall import uninstall, uninstall_sql
+from bridge.engine.schema.uninstall import require_ours, uninstall, uninstall_sql
+from bridge.engine.schema.unique_index import install_unique_index, unique_index_sql
 from bridge.engine.schema.upgrade import repair, upgrade
 
 __all__ = [
@@ -30,10 +31,13 @@ __all__ = [
     "install",
     "install_own",
     "install_sql",
+    "install_unique_index",
     "own_sql",
     "quote_ident",
     "repair",
+    "require_ours",
     "uninstall",
     "uninstall_sql",
+    "unique_index_sql",
     "upgrade",
 ]

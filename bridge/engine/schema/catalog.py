@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import asyncpg
 
+from bridge.adapters import adapt
 from bridge.engine.schema.lacks import Facts, Lack, Origin, find_lacks
 from bridge.engine.schema.refusals import translated
 from bridge.engine.schema.statements import OWN_TABLES, quote_ident, statement
@@ -54,6 +55,7 @@ class Catalog:
         max_attempts_limit: The highest number of attempts that the columns can hold.
         lacks: What a full version 14 has and this database has not. Empty where the tables are of no use to
             Bridge or are managed elsewhere.
+        has_unique_index: The index that `install_unique_index` makes is there and usable.
         origin: Who made the tables, as far as can be told: `"oban"` (its migrations or `install`, which leave
             the same), `"oban-py"`, `"elsewhere"` for `∞`, or `"unknown"`.
     """
@@ -71,6 +73,7 @@ class Catalog:
     max_tag_length: int | None = None
     max_attempts_limit: int = 2**31 - 1
     lacks: tuple[Lack, ...] = ()
+    has_unique_index: bool = False
     origin: Origin = "unknown"
 
     @property
@@ -130,7 +133,7 @@ class Catalog:
 async def inspect(conn: Connection, prefix: str = "public") -> Catalog:
     """Return what the schema `prefix` has of Oban; a missing schema or table is an answer too.
 
-    Reads the catalog only, which every role may.
+    Reads the catalog only, which every role may. `conn` may be of any library that `bridge.adapters` knows.
 
     Raises:
         InvalidSetting: The prefix is no name that PostgreSQL can hold.
@@ -138,7 +141,7 @@ async def inspect(conn: Connection, prefix: str = "public") -> Catalog:
     row = await _read(conn, prefix)
     if not row["installed"]:
         return Catalog(prefix, row["schema_exists"], None, objects=tuple(row["objects"]))
-    return _judge(prefix, tuple(row["objects"]), _facts(row))
+    return replace(_judge(prefix, tuple(row["objects"]), _facts(row)), has_unique_index=row["has_unique_index"])
 
 
 async def count_jobs(conn: Connection, prefix: str = "public") -> dict[str, int]:
@@ -153,13 +156,14 @@ async def count_jobs(conn: Connection, prefix: str = "public") -> dict[str, int]
 
 
 async def _read(conn: Connection, prefix: str) -> Any:
-    query = statement("catalog", prefix), prefix, list(OWN_TABLES)
+    query = statement("catalog", prefix), (prefix, list(OWN_TABLES))
     try:
-        return await conn.fetchrow(*query)
+        [row] = await adapt(conn).fetch(*query)
     except asyncpg.InternalServerError:  # "could not open relation": it was dropped while this read its indexes
         if conn.is_in_transaction():
             raise
-        return await conn.fetchrow(*query)
+        [row] = await adapt(conn).fetch(*query)
+    return row
 
 
 def _facts(row: Any) -> Facts:

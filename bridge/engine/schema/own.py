@@ -1,10 +1,11 @@
-"""Making Bridge's own tables, beside Oban's."""
+"""Making Bridge's own tables and its function, beside Oban's."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from bridge.engine.schema.catalog import Catalog, inspect
+from bridge.engine.schema.function import NAME, function_sql, install_function
 from bridge.engine.schema.refusals import changing
 from bridge.engine.statements import Statements
 
@@ -15,17 +16,18 @@ _CREATE = {"bridge_producers": "create_producers", "bridge_crons": "create_crons
 
 
 async def install_own(conn: Connection, prefix: str = "public") -> list[str]:
-    """Make Bridge's own tables where they are missing; nothing of Oban's is touched.
+    """Make Bridge's own tables and the function `bridge_enqueue` where they are missing; nothing of Oban's is touched.
 
-    Nodes make them when they first need them, if their role may, and do with less without them. So this is for whoever
-    lets nodes run as a role that may create nothing; what that role needs is `select, insert, update, delete` on them.
+    Nodes make the tables when they first need them, if their role may, and do with less without them. So this is for
+    whoever lets nodes run as a role that may create nothing; what that role needs is `select, insert, update, delete`
+    on them.
 
     Args:
         conn: A connection, in a transaction or not.
         prefix: The schema.
 
     Returns:
-        The names of those that were made.
+        The names of what was made; the function's ends with `()`.
 
     Raises:
         InvalidSetting: The prefix is no name that PostgreSQL can hold.
@@ -36,13 +38,15 @@ async def install_own(conn: Connection, prefix: str = "public") -> list[str]:
         missing = [table for table in _needed(catalog) if table not in catalog.objects]
         for table in missing:
             await conn.execute(Statements(prefix)[_CREATE[table]])
-    return missing
+        function = [f"{NAME}()"] if await install_function(conn, prefix) else []
+    return missing + function
 
 
 def own_sql(prefix: str = "public") -> str:
     """Return the SQL of `install_own` beside tables of version 14, for psql or another migration tool."""
     statements = Statements(prefix)
-    return "".join(f"\n{statements[_CREATE[table]].rstrip()};\n" for table in ("bridge_producers", "bridge_crons"))
+    tables = "".join(f"\n{statements[_CREATE[table]].rstrip()};\n" for table in ("bridge_producers", "bridge_crons"))
+    return f"{tables}\n{function_sql(prefix)}"
 
 
 def _needed(catalog: Catalog) -> list[str]:

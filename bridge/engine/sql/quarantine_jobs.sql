@@ -1,6 +1,7 @@
 -- Moves jobs whose args break their contract to a queue that nobody serves, as if this attempt had not been made; meta
--- gains where they came from. A row that was cancelled meanwhile stays cancelled and only gains the error, and one that
--- somebody holds is left for later, as with other outcomes.
+-- gains where they came from, and loses the rule for the unique index, since jobs of all queues meet here. A row that was
+-- cancelled meanwhile stays cancelled and only gains the error, and one that somebody holds is left for later, as with other
+-- outcomes.
 with free as (
   select id
   from {prefix}.oban_jobs
@@ -18,7 +19,7 @@ set
   end,
   meta = case
     when j.state <> 'executing' then j.meta
-    when jsonb_typeof(j.meta) = 'object' then j.meta || a.meta::jsonb
+    when jsonb_typeof(j.meta) = 'object' then j.meta - 'bridge_unique' || a.meta::jsonb
     else a.meta::jsonb
   end
 from unnest($2::bigint[], $3::integer[], $4::text[], $5::text[]) as a (id, attempt, error, meta)

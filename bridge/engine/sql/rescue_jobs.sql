@@ -11,4 +11,5 @@ set
 from orphaned
 where j.id = orphaned.id
   and (j.state = 'executing') is true
+  and {which}
 returning j.id, j.queue, j.worker, j.state::text, orphaned.node, orphaned.uuid

@@ -1,12 +1,14 @@
--- Makes due jobs available ($1: may this node stage?), announces their queues, and tells which of this node's queues
+-- Makes due jobs available ($1: may this node stage? The guard asks whether an Elixir node does), announces their queues, and tells which of this node's queues
 -- ($4) have something to fetch. Rows are locked and checked again, so that two of these can't undo each other.
 with due as (
   select id
   from {prefix}.oban_jobs
   where $1::boolean
+    and {guard}
     and state in ('scheduled', 'retryable')
     and scheduled_at <= $2
     and attempt < max_attempts
+    and {which}
   order by scheduled_at desc, id desc
   limit $3
   for update skip locked

@@ -47,6 +47,12 @@ def test_a_schema_that_nothing_keeps_is_refused_and_does_not_hang(name):
         valid(HOPELESS[name], Random(1))
 
 
+def test_branches_without_a_condition_decide_nothing():
+    schema = {"type": "integer", "then": {"minimum": 5}, "else": False, "maximum": 3}
+
+    assert max(many(schema)) <= 3
+
+
 def test_the_error_names_the_place_that_has_no_value():
     schema = {"type": "object", "required": ["a"], "properties": {"a": {"type": "integer", "enum": ["x"]}}}
 

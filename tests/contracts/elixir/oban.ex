@@ -6,6 +6,9 @@ defmodule Oban.Job do
   @type changeset :: {map(), keyword()}
 
   def new(args, opts), do: {args, opts}
+
+  # As in an Oban before 2.21, which doesn't know `suspended`
+  def states, do: ~w(scheduled available executing retryable completed discarded cancelled)a
 end
 
 defmodule Oban.Worker do

@@ -112,6 +112,7 @@ def models() -> list[Model]:
         model_of({"$defs": TARGET}, "only_definitions"),
         model_of({"enum": ["a", "b"], "description": "Texts."}, "only_enum"),
         model_of({"type": "array", "items": {"type": "integer"}}, "only_list"),
+        model_of(FORMER, "former"),
     ]
 
 
@@ -173,10 +174,32 @@ DEFAULTS: dict[str, Any] = {
         "whole": {"type": "integer", "default": 2.0},
     },
 }
+FORMER: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "name": {"type": "string", "x-was": ["title", 'a "quoted" #{1} name', "x" * 60]},
+        "kind": {"enum": ["a-b", "c"], "x-was": {"a_b": "a-b", '#{"b"}': "c"}},
+    },
+}
 FULL_JOB: dict[str, Any] = {
     "max_attempts": 3, "priority": 2, "tags": ["a", "b"], "timeout": 1.5, "version": 7, "aliases": ["MyApp.Older"],
     "unique": {"period": "infinity", "keys": ["text", "count"], "fields": ["args", "worker"]},
     "result": {"type": "object", "required": ["sent"], "properties": {"sent": {"type": "integer"}}},
+    "errors": {
+        "no_font": {
+            "retry": "cancel",
+            "data": {"type": "object", "required": ["font"], "properties": {"font": {"type": "string"}}},
+        },
+        "busy": {"retry": "snooze"},
+        "words": {"data": {"type": "array", "items": {"enum": ["a", "b"]}}},
+    },
+    "events": {
+        "progress": {
+            "type": "object",
+            "required": ["percent", "phase"],
+            "properties": {"percent": {"type": "integer", "maximum": 100}, "phase": {"enum": ["render", "print"]}},
+        },
+    },
 }  # fmt: skip
 
 

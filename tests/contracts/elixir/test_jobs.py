@@ -52,6 +52,19 @@ def loaded(running: Elixir) -> Elixir:
     return running
 
 
+def test_states_that_an_older_oban_does_not_know_are_left_out(running: Elixir, loaded: Elixir) -> None:
+    states = ["available", "scheduled", "executing", "retryable"]
+    job = {**JOB, "worker": "MyApp.Once", "aliases": [], "unique": {"states": states}}
+    del job["result"]
+    once = model_of({"title": "Once", "type": "object", "properties": {}}, "once", job=job)
+
+    assert once.job.unique["states"] == ["suspended", *states]
+    assert "states: [:suspended, :available" in elixir.emit(once, {"once": once}, NAMESPACE)
+    running.load([once])
+    built = running.evaluate(f"{NAMESPACE}.Once.new(%{NAMESPACE}.Once{{}})")
+    assert "states: [:available, :scheduled, :executing, :retryable]" in built
+
+
 def worker(name: str, more: str = "", use: str = "") -> str:
     return f"""
     defmodule {name} do

@@ -32,6 +32,51 @@ def pair(seed: int) -> tuple[Any, Any]:
             continue
 
 
+def renamed_pair(seed: int) -> tuple[Any, Any]:
+    """Return a normalised schema and one where a field or an enum's member has a new name, and perhaps more changed."""
+    random = Random(seed)
+    while True:
+        old = document(random)
+        new = renamed(copy.deepcopy(old), random)
+        if new is None:
+            continue
+        if random.random() < 0.4:
+            new = mutate(new, random)
+        try:
+            return normalise(old, module="m"), normalise(new, module="m")
+        except InvalidContract:
+            continue
+
+
+def renamed(root: Any, random: Random) -> Any:
+    """Return the schema with another name in one place, and `x-was` beside it; None where nothing can be renamed."""
+    nodes = [_at(root, place) for place in _places(root)]
+    objects = [node for node in nodes if isinstance(node, dict) and node.get("properties")]
+    enums = [node for node in nodes if isinstance(node, dict) and "enum" in node and node.get("type") == "string"]
+    if enums and random.random() < 0.3:
+        node = random.choice(enums)
+        old = node["enum"][0]
+        node["enum"] = ["new", *node["enum"][1:]]
+        node["x-was"] = {old: "new"}
+        return root
+    if not objects:
+        return None
+    node = random.choice(objects)
+    old = random.choice(list(node["properties"]))
+    inner = node["properties"][old]
+    inner = {"allOf": [inner]} if isinstance(inner, bool) else inner
+    node["properties"] = {name: part for name, part in node["properties"].items() if name != old}
+    node["properties"]["new"] = {**inner, "x-was": random.choice([old, [old, "older"]])}
+    node["required"] = ["new" if name == old else name for name in node.get("required", ())]
+    return root
+
+
+def _at(root: Any, place: tuple[Any, ...]) -> Any:
+    for step in place:
+        root = root[step]
+    return root
+
+
 def document(random: Random) -> Any:
     root = struct(random, 3)
     if random.random() < 0.5:

@@ -116,7 +116,7 @@ def test_check_reads_a_git_revision(folder: Path) -> None:
     assert run("check", "--against", "HEAD~1").exit_code == 1
 
 
-@pytest.mark.parametrize("revision", ["nothing", "--help", "HEAD; touch broken", "HEAD:contracts", ""])
+@pytest.mark.parametrize("revision", ["nothing", "--help", "HEAD; touch broken", "HEAD:contracts"])
 def test_what_is_no_revision_is_refused(folder: Path, revision: str) -> None:
     git(folder, "init", "-q")
     git(folder, "add", "-A")
@@ -243,6 +243,9 @@ def test_an_ignore_without_use_is_told(folder: Path) -> None:
         ({"reason": "why"}, "rule"),
         ({"rule": "TYPE_CHANGE", "reason": "why"}, "did you mean TYPE_CHANGED"),
         ({"rule": "TYPE_CHANGED", "reason": "why", "until": "soon"}, "a date such as"),
+        ({"rule": "TYPE_CHANGED", "reason": "why", "until": "20270101"}, "a date such as"),
+        ({"rule": "TYPE_CHANGED", "reason": "why", "until": "2027-W01-1"}, "a date such as"),
+        ({"rule": "TYPE_CHANGED", "reason": "why", "until": "2027-02-30"}, "a date such as"),
         ({"rule": "TYPE_CHANGED", "reason": "why", "when": "now"}, "one of rule, path, reason, until"),
         ({"rule": "TYPE_CHANGED", "reason": "why", "path": "note"}, "a JSON Pointer"),
         ("TYPE_CHANGED", "an object with rule and reason"),
@@ -256,6 +259,44 @@ def test_an_ignore_that_says_too_little_is_refused(folder: Path, ignore: Any, to
 
     assert result.exit_code == 2
     assert told in result.stderr
+
+
+def notes(version: int, *patterns: str) -> dict[str, Any]:
+    """A contract whose notes match one of some patterns: patterns are not compared by meaning."""
+    return contract(version, note={"anyOf": [{"type": "string", "pattern": pattern} for pattern in patterns]})
+
+
+def test_what_can_not_be_proven_compatible_fails(folder: Path) -> None:
+    write(folder, "print_badge", notes(1, "^a?$", "^b?$"))
+    run("release")
+    write(folder, "print_badge", notes(2, "^[ab]?$", "^a?$"))
+
+    result = run("check")
+
+    assert result.exit_code == 1
+    assert "error: SCHEMA_CHANGED" in result.stdout
+    assert "may break, could not be proven" in result.stdout
+    assert "accept it by x-ignore with the reason, or check with --lenient" in result.stdout
+    assert run("release").exit_code == 1
+    assert run("check", "--lenient").exit_code == 0
+    assert run("release", "--lenient").exit_code == 0
+
+
+def test_lenient_lets_nothing_pass_that_a_row_shows_to_break(folder: Path) -> None:
+    write(folder, "print_badge", notes(1, "^a?$", "^b?$"))
+    run("release")
+    write(folder, "print_badge", notes(2, "^c?$", "^d?$"))
+
+    assert run("check", "--lenient").exit_code == 1
+
+
+def test_what_can_not_be_proven_compatible_is_accepted_with_a_reason(folder: Path) -> None:
+    write(folder, "print_badge", notes(1, "^a?$", "^b?$"))
+    run("release")
+    reason = {"rule": "SCHEMA_CHANGED", "path": "/properties/note", "reason": "the same texts"}
+    write(folder, "print_badge", notes(2, "^[ab]?$", "^a?$") | {"x-ignore": [reason]})
+
+    assert run("check").exit_code == 0
 
 
 def test_adding_an_ignore_does_not_edit_a_release(folder: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from bridge.contracts.evolve.lock import Lock, dump_lock, load_lock, parse_lock
+from bridge.contracts.evolve.record import digest
 from bridge.contracts.evolve.release import check_lock, release
 from bridge.contracts.model import Model
 from bridge.contracts.source import load_text
@@ -119,8 +120,66 @@ def test_a_version_may_be_taken_out() -> None:
     assert [model.tag for model in lock] == ["PrintBadge@2"]
 
 
+def test_a_version_that_was_retired_is_not_released_again() -> None:
+    lock = locked(contract(1)).without("PrintBadge", 1)
+
+    (change,) = check_lock([contract(1)], parse_lock(dump_lock(lock)))
+
+    assert change.rule == "RELEASED_EDITED"
+    assert "was retired" in change.message
+
+
 def edit(lock: Lock, **changes: Any) -> str:
     return json.dumps({**json.loads(dump_lock(lock)), **changes})
+
+
+def without_a_version() -> str:
+    document = json.loads(dump_lock(locked(contract(1), contract(2, note={"type": "string"}))))
+    del document["contracts"]["PrintBadge"]["1"]
+    return json.dumps(document)
+
+
+def resealed(place: str, value: Any) -> str:
+    """A lock with something odd in its contract, and all digests recomputed, as by a hand that knows how."""
+    document = json.loads(dump_lock(locked(contract(1))))
+    entry = document["contracts"]["PrintBadge"]["1"]
+    *way, last = place.split("/")
+    target = entry["contract"]
+    for token in way:
+        target = target[token]
+    if value is ...:
+        del target[last]
+    else:
+        target[last] = value
+    entry["hash"] = digest(entry["contract"])
+    document["digest"] = digest({"contracts": {"PrintBadge": {"1": entry["hash"]}}, "retired": {}})
+    return json.dumps(document)
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        ("job", 5), ("job", ...), ("job/worker", 5), ("job/serves", ["python"]), ("job/tags", "abc"),
+        ("job/tags", [1]), ("job/version", "1"), ("job/version", 0), ("job/version", True), ("job/unique", []),
+        ("job/timeout", "1"), ("job/extra", 1), ("name", 5), ("schema", 5), ("schema", {"type": "objekt"}),
+        ("schema", {"$ref": "#/$defs/Gone"}), ("schema", {"properties": []}), ("errors", []), ("errors", {"a": 1}),
+        ("errors", {"a": {"retry": "never", "description": ""}}), ("errors", {"a": {"description": ""}}),
+        ("events", 1), ("events", {"a": 1}), ("result", []), ("file", None), ("more", 1),
+    ],
+)  # fmt: skip
+def test_odd_content_is_told_by_its_place(place: str, value: Any) -> None:
+    with pytest.raises(InvalidContract, match=f"PrintBadge/1/contract.*{place.split('/', maxsplit=1)[0]}"):
+        parse_lock(resealed(place, value))
+
+
+def test_a_lock_is_read_as_strictly_as_contracts_are() -> None:
+    text = dump_lock(locked(contract(1)))
+    twice = text.replace('"format": 1', '"format": 1, "format": 1')
+
+    with pytest.raises(InvalidContract, match="each key once"):
+        parse_lock(twice)
+    with pytest.raises(InvalidContract, match="UTF-8"):
+        parse_lock(b"\xff" + text.encode())
 
 
 def damaged_schema() -> str:
@@ -148,6 +207,15 @@ def moved() -> str:
         (edit(Lock(), format=2), "upgrade Bridge"),
         (damaged_schema(), "the lock was edited"),
         (moved(), "the same name and version"),
+        (without_a_version(), "digest of all versions"),
+        (edit(locked(contract(1)), contracts={}), "digest of all versions"),
+        (edit(Lock(), digest=None), "digest of all versions"),
+        (edit(Lock(), format=True), "format of the lock"),
+        (edit(Lock(), contracts={"A": {"01": {}}}), "a number from 1 on"),
+        (edit(Lock(), contracts={"A": {}}), "at least one version"),
+        (edit(Lock(), retired=[]), "expected an object"),
+        (edit(Lock(), retired={"A": 1}), "a list of versions"),
+        (edit(Lock(), retired={"A": [1]}), "digest of all versions"),
     ],
 )
 def test_a_damaged_lock_says_what_is_wrong(text: str, told: str) -> None:

@@ -14,7 +14,7 @@ from bridge.contracts.evolve.diff import compare_schemas
 from bridge.contracts.model import Schema
 from bridge.contracts.runtime.check import compile_checks
 from bridge.errors import InvalidContract
-from tests.contracts.evolve.mutations import pair
+from tests.contracts.evolve.mutations import pair, renamed_pair
 
 _SAMPLES = 15
 
@@ -26,6 +26,12 @@ _FOUND = (202, 346, 356)
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_what_a_comparison_lets_pass_is_read_by_the_other_version(seed: int) -> None:
     _assert_sound(*pair(seed))
+
+
+@given(seed=st.integers(0, 2**32))
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_what_it_lets_pass_of_new_names_is_read_by_the_other_version(seed: int) -> None:
+    _assert_sound(*renamed_pair(seed))
 
 
 @pytest.mark.parametrize("seed", _FOUND)

@@ -256,6 +256,31 @@ class TestMessages:
                 assert "secret" not in violation.message
         assert compile_checks(schema)({"pin": "topsecret"}) + compile_checks(schema)({"pin": ["topsecret"]})
 
+    @pytest.mark.parametrize(
+        ("inner", "value", "expected"),
+        [
+            ({"additionalProperties": {"type": "integer"}}, {"4711": "x"}, [("/secret/*", "type")]),
+            ({"additionalProperties": False}, {"4711": 1}, [("/secret/*", "additionalProperties")]),
+            ({"patternProperties": {"^4": {"type": "integer"}}}, {"4711": "x"}, [("/secret/*", "type")]),
+            ({"propertyNames": {"maxLength": 3}}, {"4711": 1}, [("/secret/*", "propertyNames")]),
+            ({"required": ["pin"], "properties": {"pin": {}}}, {"pin_4711": 1}, [("/secret/pin", "required")]),
+        ],
+    )
+    def test_the_keys_of_a_sensitive_map_are_not_in_paths(self, inner, value, expected):
+        root = {"type": "object", "properties": {"secret": {"type": "object", "x-sensitive": True, **inner}}}
+        found = compile_checks(root)({"secret": value})
+
+        assert [(path, rule) for path, rule, _ in found] == expected
+        assert "4711" not in str(found)
+
+    def test_nor_are_those_of_fields_that_nobody_declares_below_it(self):
+        line = obj("Line", {"count": {"type": "integer"}})
+        lines = {"type": "object", "additionalProperties": line, "x-sensitive": True}
+        found = compile_checks(obj("Root", {"lines": lines}), mode="write")({"lines": {"4711": {"0815": 1}}})
+
+        assert [(path, rule) for path, rule, _ in found] == [("/lines/*/*", "undeclared")]
+        assert "4711" not in str(found)
+
     @pytest.mark.parametrize("wrap", [lambda pin: (pin,), lambda pin: {pin}, lambda pin: Holder(pin=pin)])
     def test_never_show_what_an_object_or_a_collection_holds(self, wrap):
         [violation] = compile_checks({"type": "string"})(wrap("topsecret"))

@@ -7,8 +7,8 @@ import msgspec
 import pytest
 
 from bridge import Job
-from bridge.errors import ContractError, DecodeError, InvalidJob
-from bridge.jobs import contracts
+from bridge.errors import ContractError, DecodeError, EncodeError, InvalidJob
+from bridge.jobs import Unique, contracts
 
 from .rig import enum, make_contract, module_of, obj
 
@@ -25,6 +25,34 @@ def badge():
     return make_contract(
         SCHEMA, worker="Badges.Generate", queue="badges", max_attempts=3, priority=2, tags=["a"], version=4
     )
+
+
+class TestSubclasses:
+    @pytest.mark.parametrize("name", ["Badge", "Pin"])
+    def test_a_generated_class_has_none(self, name):
+        cls = make_contract(obj("Badge", {"pin": obj("Pin", {"a": {"type": "integer"}})}))
+        parent = getattr(module_of(cls), name)
+
+        with pytest.raises(TypeError, match=f"no subclass of {name}, which has the contract's fields"):
+            type("More", (parent,), {"__annotations__": {"b": int}})
+
+
+class TestDumpOfAnything:
+    @pytest.mark.parametrize(
+        ("value", "place"),
+        [
+            (float("nan"), "args.any"), ({"a": [1, float("inf")]}, "args.any.a[1]"), ("a\x00b", "args.any"),
+            ({"a": "\ud800"}, "args.any.a"), ({"k\x00": 1}, "args.any"), ({"a": {1, 2}}, "args.any.a"),
+        ],
+    )  # fmt: skip
+    def test_refuses_what_json_and_jsonb_lack_with_its_place(self, value, place):
+        cls = make_contract(obj("Open", {"any": {}, "text": {"type": "string"}}))
+
+        with pytest.raises(EncodeError) as caught:
+            cls(any=value).dump()
+        assert caught.value.field.startswith(place)
+        with pytest.raises(EncodeError):
+            cls(text="\x00").dump()
 
 
 class TestCast:
@@ -114,13 +142,14 @@ class TestNew:
         with pytest.raises(ContractError, match="/id: expected at least 1, got 0"):
             badge(id=0, name="Ada").new()
 
-    def test_what_python_does_not_hold_yet_is_told_once(self, caplog):
-        cls = make_contract(SCHEMA, unique={"period": 60})
-        cls(**GOOD).new()
-        cls(**GOOD).new()
-        assert [record.message for record in caplog.records] == [
-            "Badge@1: its jobs are held unique where Elixir inserts them, and not yet from Python"
-        ]
+    def test_its_jobs_are_unique_as_it_says_and_a_call_may_say_more(self):
+        cls = make_contract(SCHEMA, unique={"period": 90, "keys": ["id"]})
+        unique = cls(**GOOD).new().unique
+        assert (unique.period, unique.keys, unique.states) == (90, ("id",), "successful")
+        assert cls(**GOOD).new(unique={"states": "incomplete"}).unique == Unique(
+            period=90, keys=["id"], states="incomplete"
+        )
+        assert cls(**GOOD).new(unique=False).unique is None
 
     def test_meta_that_was_set_later_has_the_tag_all_the_same(self, badge):
         job = badge(**GOOD).new()

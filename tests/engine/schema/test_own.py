@@ -25,16 +25,16 @@ async def own(conn, prefix="public"):
 
 async def test_they_are_made_once_in_any_schema(conn):
     await install(conn, PREFIX)
-    assert await install_own(conn, PREFIX) == ["bridge_producers", "bridge_crons"]
+    assert await install_own(conn, PREFIX) == ["bridge_producers", "bridge_crons", "bridge_enqueue()"]
     assert await install_own(conn, PREFIX) == []
-    assert await own(conn, PREFIX) == ["bridge_crons", "bridge_producers"]
+    assert await own(conn, PREFIX) == ["bridge_crons", "bridge_enqueue()", "bridge_producers"]
     assert await own(conn) == []
 
 
 async def test_leases_have_a_table_of_their_own_where_oban_has_none(conn):
     await install(conn)
     await conn.execute("drop table oban_peers; comment on table oban_jobs is '10'")
-    assert await install_own(conn) == ["bridge_producers", "bridge_crons", "bridge_peers"]
+    assert await install_own(conn) == ["bridge_producers", "bridge_crons", "bridge_peers", "bridge_enqueue()"]
 
 
 async def test_nothing_of_obans_is_touched(conn):

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from bridge.contracts import objects, shapes
 from bridge.contracts.emit.docs.html import Html, join, tag
-from bridge.contracts.emit.docs.types import anchor, rules_of, types_of
+from bridge.contracts.emit.docs.types import anchor, field_types, rules_of, types_of
 from bridge.contracts.model import Model, Schema
 from bridge.contracts.shapes import NO_DEFAULT, EnumOf, Field, Nullable, StructOf, StructRef, Union
 
@@ -70,7 +70,7 @@ def _struct(struct: StructOf, root: Schema, prefix: str, *, titled: bool) -> Ite
 
 
 def _row(field: Field, sources: list[Schema], root: Schema, prefix: str) -> list[str]:
-    python, elixir = (Html(found.replace('href="#', f'href="#{prefix}')) for found in types_of(field.shape))
+    python, elixir = (Html(found.replace('href="#', f'href="#{prefix}')) for found in field_types(field))
     return [
         tag("code", field.name),
         tag("code", python),
@@ -96,6 +96,8 @@ def _words(field: Field, sources: list[Schema], root: Schema) -> Iterator[Html]:
         yield mark("sensitive", "warn")
     if field.description:
         yield tag("p", field.description, dir="auto")
+    if field.was:
+        yield tag("p", ["formerly ", *(join(", " if at else "", tag("code", old)) for at, old in enumerate(field.was))])
     rules = rules_of(sources, root)
     if isinstance(field.shape, Union):
         rules.append(join("told apart by ", tag("code", field.shape.tag)))

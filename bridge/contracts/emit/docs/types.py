@@ -8,8 +8,22 @@ from typing import Any, Final
 
 from bridge.contracts import objects
 from bridge.contracts.emit.docs.html import Html, join, tag
+from bridge.contracts.emit.elixir import names as elixir_names
 from bridge.contracts.model import Schema
-from bridge.contracts.shapes import Constant, EnumOf, ListOf, MapOf, Nullable, Scalar, Shape, StructRef, TupleOf, Union
+from bridge.contracts.shapes import (
+    NO_DEFAULT,
+    Constant,
+    EnumOf,
+    Field,
+    ListOf,
+    MapOf,
+    Nullable,
+    Scalar,
+    Shape,
+    StructRef,
+    TupleOf,
+    Union,
+)
 
 Types = tuple[Html, Html]
 """A type in Python and in Elixir."""
@@ -24,31 +38,54 @@ _ELIXIR: Final = {
 }  # fmt: skip
 
 
+def field_types(field: Field) -> Types:
+    """Return the type of a field in both languages, with what stands for its absence."""
+    python, elixir = types_of(field.shape)
+    if field.required or field.default is not NO_DEFAULT:
+        return python, elixir
+    nullable = isinstance(field.shape, Nullable)
+    bare = types_of(field.shape.shape)[0] if isinstance(field.shape, Nullable) else python
+    is_any = field.shape in (Scalar("any"), Scalar("null"))
+    absent = "" if field.shape == Scalar("any") else " | :unset" if nullable or is_any else " | nil"
+    return join(bare, " | UnsetType", " | None" if nullable else ""), join(elixir, absent)
+
+
 def types_of(shape: Shape) -> Types:  # noqa: PLR0911 - one for each case
     """Return the type of a shape in both languages; classes are links to their sections."""
     match shape:
         case Scalar(kind):
             return Html(_PYTHON.get(kind, "str")), Html(_ELIXIR.get(kind, "String.t()"))
         case Constant(value):
-            text = json.dumps(value, ensure_ascii=False)
-            python = str(value) if value is None or isinstance(value, bool) else text
-            return join(f"Literal[{python}]"), join("nil" if value is None else text)
-        case EnumOf(name=name) | StructRef(name=name):
+            return _constant(value)
+        case EnumOf(name=name):
+            href = f"#{anchor(shape)}"
+            return tag("a", name, href=href), join(tag("a", elixir_names.type_of(name), href=href), "()")
+        case StructRef(name=name):
             link = tag("a", name, href=f"#{anchor(shape)}")
-            return link, link if isinstance(shape, EnumOf) else join(link, ".t()")
+            return link, join(link, ".t()")
         case ListOf(item=inner):
             return _around(inner, "list[{}]", "[{}]")
         case MapOf(value=inner):
-            return _around(inner, "dict[str, {}]", "%{{String.t() => {}}}")
+            return _around(inner, "dict[str, {}]", "%{{optional(String.t()) => {}}}")
         case TupleOf(items=items):
             found = [types_of(item) for item in items]
-            return _wrapped("tuple[{}]", [one for one, _ in found]), _wrapped("[{}]", [other for _, other in found])
+            others = dict.fromkeys(other for _, other in found)
+            return _wrapped("tuple[{}]", [one for one, _ in found]), join("[", Html(" | ".join(others)), "]")
         case Nullable(shape=inner):
             return _around(inner, "{} | None", "{} | nil")
         case Union(branches=branches):
             found = [types_of(branch) for _, branch in branches]
             bar = Html(" | ")
             return Html(bar.join(one for one, _ in found)), Html(bar.join(other for _, other in found))
+
+
+def _constant(value: Any) -> Types:
+    if isinstance(value, float):
+        return Html("float"), Html("float()")
+    text = json.dumps(value, ensure_ascii=False)
+    python = str(value) if value is None or isinstance(value, bool) else text
+    elixir = "String.t()" if isinstance(value, str) else "nil" if value is None else text
+    return join(f"Literal[{python}]" if value is not None else "None"), join(elixir)
 
 
 def anchor(shape: EnumOf | StructRef) -> str:

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from bridge.contracts.emit.elixir import text as elixir_text
-from bridge.contracts.emit.elixir.layout import Choice, Doc, Group, Pair, Tuple, annotation, flat, items, render
+from bridge.contracts.emit.elixir.layout import (
+    Choice,
+    Doc,
+    Group,
+    Pair,
+    Tuple,
+    annotation,
+    flat,
+    items,
+    mapping,
+    render,
+)
 from bridge.contracts.emit.elixir.schema import literal, lowered
-from bridge.contracts.emit.elixir.types import Module
+from bridge.contracts.emit.elixir.types import Module, parts_of
 from bridge.contracts.model import JobOptions, Model, Schema
-from bridge.contracts.shapes import Shape, StructRef, shape_of
+from bridge.contracts.shapes import EnumOf, Shape, StructRef, shape_of
 
 _INDENT: Final = 2
 _VIOLATIONS: Final = "{:error, [Runtime.violation(), ...]}"
@@ -69,6 +80,42 @@ def result_lines(model: Model, result: Schema, module: Module) -> list[str]:
         '  @doc "Reads what the job\'s worker returned, from `meta`."',
         annotation("@spec fetch_result(map()) ::", Choice([returned, "{:error, Runtime.no_result()}"])),
         *_function("fetch_result(job)", f"Runtime.fetch_result(job, {cast})"),
+    ]
+
+
+def parts_lines(model: Model, module: Module) -> list[str]:
+    """Return `cast_error/2`, `dump_error/2`, `cast_event/2` and `dump_event/2`, where the contract describes them."""
+    lines: list[str] = []
+    for kind, schemas in parts_of_model(model).items():
+        if schemas:
+            lines += ["", _attribute(f"@{kind}s", mapping(_parts(schemas, module))), "", *_part_functions(kind)]
+    return lines
+
+
+def parts_of_model(model: Model) -> dict[str, dict[str, Schema]]:
+    """Return the schemas of a contract's errors' data and of its events, by kind and name."""
+    errors = {code: error.data for code, error in model.errors.items() if error.data is not None}
+    return {"error": errors, "event": dict(model.events)}
+
+
+def _parts(schemas: Mapping[str, Schema], module: Module) -> Iterator[Pair]:
+    for name, schema in schemas.items():
+        shape = shape_of(schema, schema)
+        # An enum's members are an attribute of the struct that has it; here is none.
+        term = ":any" if any(isinstance(part, EnumOf) for part in parts_of(shape)) else module.term_of(shape)
+        yield Pair(f"{elixir_text.text(name)} =>", Tuple([literal(lowered(schema)), term]))
+
+
+def _part_functions(kind: str) -> list[str]:
+    about, name = ("an error's data", "code") if kind == "error" else ("an event", "name")
+    return [
+        f'  @doc "Reads {about}, by its {name}, as `cast/1` reads args."',
+        annotation(f"@spec cast_{kind}(String.t(), term()) ::", Choice(["{:ok, term()}", _VIOLATIONS])),
+        *_function(f"cast_{kind}({name}, value)", f"Runtime.cast_part(value, @{kind}s, {name})"),
+        "",
+        f'  @doc "Returns {about} as JSON has it; raises `ArgumentError` with every violation."',
+        annotation(f"@spec dump_{kind}(String.t(), term()) ::", "Runtime.json()"),
+        *_function(f"dump_{kind}({name}, value)", f"Runtime.dump_part(value, @{kind}s, {name})"),
     ]
 
 

@@ -15,6 +15,8 @@ from bridge.contracts.emit.elixir.job import (
     job_lines,
     lent_result,
     new_lines,
+    parts_lines,
+    parts_of_model,
     result_lines,
     schema_lines,
     worker_lines,
@@ -84,8 +86,10 @@ class _File:
 
     def _own_structs(self) -> dict[tuple[str, str], StructOf]:
         found: dict[tuple[str, str], StructOf] = {}
-        roots = [schema for schema in (self._model.schema, self._model.result) if isinstance(schema, dict)]
-        for root in roots:
+        others = [schema for schemas in parts_of_model(self._model).values() for schema in schemas.values()]
+        for root in (self._model.schema, self._model.result, *others):
+            if not isinstance(root, dict):
+                continue
             for key, struct in structs(root).items():
                 if key[0] == self._model.module and key not in found:
                     found[key] = struct
@@ -114,6 +118,7 @@ class _File:
             lines += new_lines()
         if model.result is not None:
             lines += result_lines(model, model.result, module)
+        lines += parts_lines(model, module)
         if job is not None and job.serves == "elixir":
             lines += worker_lines(job)
         return _defmodule(self._root, lines)
@@ -138,8 +143,9 @@ class _File:
         return Module(full, self._namespace, self._roots, tuple(used))
 
     def _results(self, runtime: bool) -> list[Shape]:
-        result = self._model.result
-        return [shape_of(result, result)] if runtime and result is not None else []
+        parts = [schema for schemas in parts_of_model(self._model).values() for schema in schemas.values()]
+        found = [schema for schema in (self._model.result, *parts) if schema is not None]
+        return [shape_of(schema, schema) for schema in found] if runtime else []
 
 
 def _type_lines(shape: Shape, module: Module) -> list[str]:

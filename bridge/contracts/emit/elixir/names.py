@@ -31,9 +31,9 @@ _OWN_MODULES: Final = frozenset(
 # Module attributes with a meaning to Elixir, and those of generated modules themselves.
 _ATTRIBUTES: Final = frozenset({
     "after_compile", "after_verify", "before_compile", "behavior", "behaviour", "callback", "compile", "debug_info",
-    "deprecated", "derive", "dialyzer", "doc", "enforce_keys", "external_resource", "fields", "file", "impl", "job",
-    "macrocallback", "moduledoc", "nifs", "on_definition", "on_load", "opaque", "optional_callbacks", "result",
-    "schema", "served", "since", "spec", "type", "typedoc", "typep", "vsn",
+    "deprecated", "derive", "dialyzer", "doc", "enforce_keys", "errors", "events", "external_resource", "fields",
+    "file", "former", "hidden", "impl", "job", "macrocallback", "moduledoc", "nifs", "on_definition", "on_load",
+    "opaque", "optional_callbacks", "result", "schema", "served", "since", "spec", "type", "typedoc", "typep", "vsn",
 })  # fmt: skip
 
 _BUILT_IN_TYPES: Final = frozenset({

@@ -55,7 +55,25 @@ def struct_lines(struct: StructOf, module: Module, *, closed: bool) -> list[str]
     lines += [annotation("@type t ::", _type(entries, module)), ""]
     lines += [_attribute("@fields", items((_row(entry, module) for entry in entries), broken=bool(entries))), ""]
     others = ":closed" if closed else ":by_schema"
-    return [*lines, f"  def __shape__, do: {{{others}, @fields}}"]
+    return [*lines, f"  def __shape__, do: {{{others}, @fields}}", *_former(entries), *_hidden(entries)]
+
+
+def _hidden(entries: list[Entry]) -> list[str]:
+    """Return what names the fields whose values no message shows."""
+    names = [elixir_text.text(entry.field.name) for entry in entries if entry.field.sensitive]
+    return ["", _attribute("@hidden", items(names)), "", "  def __hidden__, do: @hidden"] if names else []
+
+
+def _former(entries: list[Entry]) -> list[str]:
+    """Return what tells the former names of fields: the latest of them is looked for first."""
+    pairs = [
+        Tuple([elixir_text.text(old), elixir_text.text(entry.field.name)])
+        for entry in entries
+        for old in entry.field.was
+    ]
+    if not pairs:
+        return []
+    return ["", _attribute("@former", items(pairs)), "", "  def __former__, do: @former"]
 
 
 def doc_lines(description: str, entries: list[Entry], *, deprecated: bool = False, more: str = "") -> list[str]:

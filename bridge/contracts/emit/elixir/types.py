@@ -91,8 +91,9 @@ class Module:
                 return f":{kind}"
             case Constant(value=value):
                 return f":{_kind(value)}"
-            case EnumOf(name=name):
-                return Tuple([":enum", attribute_of(name)])
+            case EnumOf(name=name, was=was):
+                former = [mapping(Pair(f"{elixir_text.text(old)} =>", elixir_text.text(now)) for old, now in was)]
+                return Tuple([":enum", attribute_of(name), *(former if was else [])])
             case ListOf(item=item):
                 return Tuple([":list", self.term_of(item)])
             case TupleOf(items=parts):

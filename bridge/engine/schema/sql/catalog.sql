@@ -30,6 +30,18 @@ with
     join home on home.oid = p.pronamespace
     where (p.proname = 'oban_jobs_notify' and p.pronargs = 0)
       or (p.proname = 'oban_count_estimate' and pg_catalog.oidvectortypes(p.proargtypes) = 'text, text')
+    union all
+    select p.proname || '()'
+    from pg_catalog.pg_proc as p
+    join home on home.oid = p.pronamespace
+    where p.proname in ('bridge_canonical', 'bridge_unique_key')
+    union all
+    select p.proname || '()'
+    from pg_catalog.pg_proc as p
+    join home on home.oid = p.pronamespace
+    where p.proname = 'bridge_enqueue'
+      and pg_catalog.oidvectortypes(p.proargtypes)
+        = 'text, jsonb, text, integer, integer, timestamp with time zone, interval, text[], jsonb'
   ),
   attributes as (
     select
@@ -83,6 +95,7 @@ select
   ) as checks,
   array(select shape from indexes where usable) as indexes,
   array(select name from indexes where not usable) as broken_indexes,
+  exists (select from indexes where usable and name = 'bridge_jobs_unique') as has_unique_index,
   exists (
     select
     from pg_catalog.pg_trigger as t

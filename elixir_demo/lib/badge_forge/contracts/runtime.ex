@@ -44,6 +44,8 @@ defmodule BadgeForge.Contracts.Runtime do
   @doc "Returns a value of JSON as Elixir holds it, or every violation; for readers."
   @spec cast(term(), schema(), shape()) :: {:ok, term()} | {:error, [violation(), ...]}
   def cast(value, schema, shape) do
+    value = renamed(value, shape)
+
     case Check.check(value, schema, :read) do
       [] -> {:ok, build(value, shape)}
       violations -> {:error, violations}
@@ -61,11 +63,45 @@ defmodule BadgeForge.Contracts.Runtime do
     end
   end
 
+  @doc "As `cast/3`, for one of several named parts, such as events; another name raises `ArgumentError`."
+  @spec cast_part(term(), %{String.t() => {schema(), shape()}}, String.t()) ::
+          {:ok, term()} | {:error, [violation(), ...]}
+  def cast_part(value, parts, name) do
+    {schema, shape} = part!(parts, name)
+    cast(value, schema, shape)
+  end
+
+  @doc "As `dump/3`, for one of several named parts."
+  @spec dump_part(term(), %{String.t() => {schema(), shape()}}, String.t()) :: json()
+  def dump_part(value, parts, name) do
+    {schema, shape} = part!(parts, name)
+    dump(value, schema, shape)
+  end
+
+  defp part!(parts, name) do
+    case parts do
+      %{^name => part} ->
+        part
+
+      _unknown ->
+        known = parts |> Map.keys() |> Enum.join(" or ")
+        raise ArgumentError, "expected #{known}, got #{inspect(name)}"
+    end
+  end
+
   @doc "Returns the changeset of a job; `opts` win over the contract's own, save for its mark in `meta`."
   @spec new(object(), keyword(), keyword()) :: Oban.Job.changeset()
   def new(args, job, opts) do
     meta = Map.merge(Map.new(opts[:meta] || %{}), job[:meta])
-    Oban.Job.new(args, job |> Keyword.merge(opts) |> Keyword.put(:meta, meta))
+    Oban.Job.new(args, job |> known_states() |> Keyword.merge(opts) |> Keyword.put(:meta, meta))
+  end
+
+  # Oban refuses states of unique jobs that it doesn't know: `suspended` came with 2.21
+  defp known_states(job) do
+    case job[:unique][:states] do
+      nil -> job
+      states -> put_in(job[:unique][:states], Enum.filter(states, &(&1 in Oban.Job.states())))
+    end
   end
 
   @doc "Returns what a job's worker recorded in its `meta`, cast by `cast`."
@@ -90,7 +126,7 @@ defmodule BadgeForge.Contracts.Runtime do
   @doc "Returns the code of `use contract` in the worker of that contract."
   @spec worker(module(), keyword(), keyword(), Macro.t()) :: Macro.t()
   def worker(contract, job, served, opts) do
-    base = Keyword.drop(job, [:worker, :meta])
+    base = job |> Keyword.drop([:worker, :meta]) |> known_states()
     tag = job[:meta]["contract"]
 
     quote location: :keep do
@@ -159,6 +195,48 @@ defmodule BadgeForge.Contracts.Runtime do
     ArgumentError -> {:error, :unreadable}
   end
 
+  # Values of earlier versions with the names of today; a value that doesn't fit stays, and the check tells of it
+
+  defp renamed(value, {:nullable, shape}), do: renamed(value, shape)
+  defp renamed(value, {:enum, _atoms, former}), do: Map.get(former, value, value)
+
+  defp renamed([head | tail], {:list, shape}),
+    do: [renamed(head, shape) | renamed(tail, {:list, shape})]
+
+  defp renamed(value, {:tuple, shapes}) when is_list(value), do: zip(value, shapes, &renamed/2)
+
+  defp renamed(value, {:map, shape}) when is_map(value) and not is_struct(value),
+    do: Map.new(value, fn {k, v} -> {k, renamed(v, shape)} end)
+
+  defp renamed(value, {:union, tag, modules}) when is_map(value) and not is_struct(value) do
+    case modules[value[tag]] do
+      nil -> value
+      module -> renamed(value, {:struct, module})
+    end
+  end
+
+  defp renamed(value, {:struct, module}) when is_map(value) and not is_struct(value) do
+    {_others, fields} = module.__shape__()
+    former = if function_exported?(module, :__former__, 0), do: module.__former__(), else: []
+    value = Enum.reduce(former, value, &rename_field/2)
+
+    Enum.reduce(fields, value, fn {name, _key, shape, _absent}, found ->
+      case found do
+        %{^name => field} -> %{found | name => renamed(field, shape)}
+        _absent -> found
+      end
+    end)
+  end
+
+  defp renamed(value, _shape), do: value
+
+  defp rename_field({old, name}, value)
+       when is_map_key(value, old) and not is_map_key(value, name) do
+    value |> Map.put(name, value[old]) |> Map.delete(old)
+  end
+
+  defp rename_field(_former, value), do: value
+
   # From JSON's values to Elixir's, by shape; the value has been checked
 
   defp build(nil, {:nullable, _shape}), do: nil
@@ -175,6 +253,7 @@ defmodule BadgeForge.Contracts.Runtime do
   end
 
   defp build(value, {:enum, atoms}), do: Enum.find(atoms, value, &(Atom.to_string(&1) == value))
+  defp build(value, {:enum, atoms, _former}), do: build(value, {:enum, atoms})
   defp build(value, {:list, shape}), do: Enum.map(value, &build(&1, shape))
   defp build(value, {:tuple, shapes}), do: zip(value, shapes, &build/2)
   defp build(value, {:map, shape}), do: Map.new(value, fn {k, v} -> {k, build(v, shape)} end)
@@ -221,6 +300,7 @@ defmodule BadgeForge.Contracts.Runtime do
   end
 
   defp plain(value, {:enum, _atoms}), do: text(value)
+  defp plain(value, {:enum, _atoms, _former}), do: text(value)
   defp plain(value, {:list, shape}) when is_list(value), do: Enum.map(value, &plain(&1, shape))
   defp plain(value, {:tuple, shapes}) when is_list(value), do: zip(value, shapes, &plain/2)
 
@@ -391,7 +471,8 @@ defmodule BadgeForge.Contracts.Runtime.Check do
     declared = at.schema |> Map.get("properties", %{}) |> Map.keys()
 
     for name <- names, not is_map_key(value, name) do
-      message = "expected this field, got none" <> near(name, value, declared ++ names)
+      near = if at.hidden?, do: "", else: near(name, value, declared ++ names)
+      message = "expected this field, got none" <> near
       broken(into(at, name), "required", message)
     end
   end
@@ -414,22 +495,22 @@ defmodule BadgeForge.Contracts.Runtime.Check do
     for {pattern, schema} <- schemas,
         {name, _field} <- value,
         Formats.match?(name, pattern),
-        violation <- field(schema, value, name, at),
+        violation <- other(schema, value, name, at),
         do: violation
   end
 
   defp keyword("additionalProperties", false, value, at) when is_map(value) do
     for name <- others(value, at.schema) do
-      broken(into(at, name), "additionalProperties", @undeclared)
+      broken(into(at, key(name, at)), "additionalProperties", @undeclared)
     end
   end
 
   defp keyword("additionalProperties", schema, value, at) when is_map(value),
-    do: value |> others(at.schema) |> Enum.flat_map(&field(schema, value, &1, at))
+    do: value |> others(at.schema) |> Enum.flat_map(&other(schema, value, &1, at))
 
   defp keyword("propertyNames", schema, value, at) when is_map(value) do
     for {name, _field} <- value, not valid?(schema, name, at) do
-      broken(into(at, name), "propertyNames", "expected another name for a field")
+      broken(into(at, key(name, at)), "propertyNames", "expected another name for a field")
     end
   end
 
@@ -494,11 +575,18 @@ defmodule BadgeForge.Contracts.Runtime.Check do
     end
   end
 
+  # Text beyond the `maxLength` beside a pattern is refused by that, and not looked at for long
+  defp kept("pattern", pattern, value, at) when is_binary(value) do
+    most = at.schema["maxLength"]
+
+    (is_number(most) and code_points(value, 0) > most) or Formats.match?(value, pattern) ||
+      "text that matches #{pattern}"
+  end
+
   defp kept(rule, limit, value, _at) when is_binary(value) do
     case rule do
       "maxLength" -> code_points(value, 0) <= limit || "text of at most #{limit} characters"
       "minLength" -> code_points(value, 0) >= limit || "text of at least #{limit} characters"
-      "pattern" -> Formats.match?(value, limit) || "text that matches #{limit}"
       "format" -> Formats.valid?(value, limit) || "text of format #{limit}"
       "contentEncoding" -> Formats.valid?(value, limit) || "text in #{limit}"
       _other -> true
@@ -576,6 +664,13 @@ defmodule BadgeForge.Contracts.Runtime.Check do
   end
 
   defp field(schema, value, name, at), do: walk(schema, Map.fetch!(value, name), into(at, name))
+
+  defp other(schema, value, name, at),
+    do: walk(schema, Map.fetch!(value, name), into(at, key(name, at)))
+
+  # The keys of a sensitive map are values, too
+  defp key(_name, %{hidden?: true}), do: "*"
+  defp key(name, _at), do: name
 
   defp others(value, schema) do
     declared = Map.get(schema, "properties", %{})
@@ -691,7 +786,7 @@ defmodule BadgeForge.Contracts.Runtime.Check do
   defp undeclared({:nullable, shape}, value, at), do: undeclared(shape, value, at)
 
   defp undeclared({kind, shape}, value, at) when kind in [:list, :map] and is_map(value),
-    do: Enum.flat_map(value, fn {key, field} -> undeclared(shape, field, into(at, key)) end)
+    do: Enum.flat_map(value, fn {k, field} -> undeclared(shape, field, into(at, key(k, at))) end)
 
   defp undeclared({kind, shape}, value, at) when kind in [:list, :map] and is_list(value),
     do: undeclared({:tuple, List.duplicate(shape, length(value))}, value, at)
@@ -711,12 +806,19 @@ defmodule BadgeForge.Contracts.Runtime.Check do
 
   defp undeclared({:struct, module}, value, at) when is_map(value) do
     {others, fields} = module.__shape__()
+    hidden = if function_exported?(module, :__hidden__, 0), do: module.__hidden__(), else: []
 
     Enum.flat_map(value, fn {name, field} ->
       case List.keyfind(fields, name, 0) do
-        {_name, _key, shape, _absent} -> undeclared(shape, field, into(at, name))
-        nil when others == :closed -> [broken(into(at, name), "undeclared", @undeclared)]
-        nil -> []
+        {_name, _key, shape, _absent} ->
+          at = into(at, name)
+          undeclared(shape, field, %{at | hidden?: at.hidden? or name in hidden})
+
+        nil when others == :closed ->
+          [broken(into(at, key(name, at)), "undeclared", @undeclared)]
+
+        nil ->
+          []
       end
     end)
   end

@@ -1,0 +1,69 @@
+"""What the node that stages tells the others: that it does, and for how long they may count on it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from typing import Any, Final
+
+#: The channel of these messages, which is Bridge's own: no node of Elixir's listens there.
+CHANNEL: Final = "stager"
+
+#: The longest promise that is believed, in seconds.
+LONGEST: Final = 3_600.0
+
+#: Seconds after which a node that hears nothing takes it that nobody stages, unless something was promised.
+PATIENCE: Final = 3.5
+
+
+class Beats:
+    """Keeps the promises of other nodes' stagers, and makes those of this one.
+
+    A leader that dies keeps its lease until that runs out, and nobody else leads meanwhile. But its promises end
+    within seconds, so that the others know that they have to help themselves.
+
+    Args:
+        lease: The lease of this node's instance.
+        node: This node's name.
+    """
+
+    def __init__(self, lease: str, node: str) -> None:
+        self._lease = lease
+        self._node = node
+        self._promises: dict[str, float] = {}
+        self._patient_until = 0.0
+        self.expect()
+
+    def message(self, within: float) -> str:
+        """Return the text of a promise to be heard of again within so many seconds."""
+        return json.dumps({"lease": self._lease, "node": self._node, "within": round(within, 3)})
+
+    def hear(self, _channel: str, payload: Mapping[str, Any]) -> None:
+        """Hear a promise."""
+        lease, node, within = (payload.get(key) for key in ("lease", "node", "within"))
+        own = (lease, node) == (self._lease, self._node)
+        if isinstance(lease, str) and isinstance(within, int | float) and within > 0 and not own:
+            self._promises[lease] = time.monotonic() + min(within, LONGEST)
+
+    def promised(self, *, leads: bool) -> float:
+        """Return for how many seconds another node has promised to stage; 0 where none has.
+
+        Among the leaders of several instances, the one whose lease comes first by name stages for all: for a node that
+        `leads`, only the promises of those before it count.
+        """
+        until = (at for lease, at in self._promises.items() if not leads or lease < self._lease)
+        return max(max(until, default=0.0) - time.monotonic(), 0.0)
+
+    def overdue(self) -> bool:
+        """Tell whether a promise should have come by now, and has not."""
+        return time.monotonic() > max(self._patient_until, *self._promises.values(), 0.0)
+
+    def forget(self, lease: str) -> None:
+        """Hear that a leader has stopped, so that its promises are void; wait for those of the next one."""
+        self._promises.pop(lease, None)
+        self.expect()
+
+    def expect(self) -> None:
+        """Wait a while for a first promise, before it is overdue."""
+        self._patient_until = time.monotonic() + PATIENCE

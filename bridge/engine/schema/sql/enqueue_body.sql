@@ -1,0 +1,75 @@
+
+#variable_conflict use_variable
+declare
+  run_at timestamptz := coalesce(scheduled_at, clock_timestamp() + schedule_in);
+  plain_tags text[];
+  job_id bigint;
+begin
+  if worker is null or char_length(worker) not between 1 and 127 then
+    raise invalid_parameter_value using message = 'worker: expected a name of 1 to 127 characters';
+  end if;
+  if char_length(coalesce(queue, '')) not between 1 and 127 then
+    raise invalid_parameter_value using message = 'queue: expected a name of 1 to 127 characters';
+  end if;
+  if coalesce(jsonb_typeof(args), '') <> 'object' then
+    raise invalid_parameter_value using
+      message = 'args: expected a JSON object',
+      hint = 'Wrap it: {"value": ...}. Anything else would stop the queue that loads it.';
+  end if;
+  if coalesce(jsonb_typeof(meta), '') <> 'object' then
+    raise invalid_parameter_value using message = 'meta: expected a JSON object';
+  end if;
+  if coalesce(priority, -1) not between 0 and 9 then
+    raise invalid_parameter_value using message = 'priority: expected 0, the first, to 9, the last';
+  end if;
+  if coalesce(max_attempts, 0) < 1 then
+    raise invalid_parameter_value using message = 'max_attempts: expected at least 1';
+  end if;
+  if scheduled_at is not null and schedule_in is not null then
+    raise invalid_parameter_value using message = 'schedule_in: expected only one of scheduled_at and schedule_in';
+  end if;
+  if run_at not between timestamptz '0001-01-02 00:00Z' and timestamptz '9999-12-30 00:00Z' then
+    raise invalid_parameter_value using message = 'scheduled_at: expected a time within the years 1 to 9999';
+  end if;
+
+  -- As Oban stores them: trimmed, in lower case, without empty and repeated ones, in their order.
+  select coalesce(array_agg(tag order by place), '{}')
+  into plain_tags
+  from (
+    select tag, min(nth) as place
+    from unnest(tags) with ordinality as given (text, nth)
+    cross join lateral btrim(lower(given.text), e' \t\n\r\f\v') as tag
+    where tag <> ''
+    group by tag
+  ) as kept;
+
+  insert into {prefix}.oban_jobs (state, queue, worker, args, meta, tags, max_attempts, priority, scheduled_at)
+  values (
+    case when run_at is null then 'available' else 'scheduled' end::{prefix}.oban_job_state,
+    queue,
+    worker,
+    args,
+    meta,
+    plain_tags,
+    max_attempts,
+    priority,
+    timezone('UTC', coalesce(run_at, now()))
+  )
+  returning id into job_id;
+
+  -- Up to version 11 a trigger of Oban's announces it. PostgreSQL refuses channels of over 63 bytes; then nodes poll.
+  if run_at is null
+    and octet_length({channel}) <= 63
+    and not exists (
+      select
+      from pg_trigger
+      where tgrelid = {table}::regclass
+        and tgname = 'oban_notify'
+        and tgenabled in ('O', 'A')
+    )
+  then
+    perform pg_notify({channel}, jsonb_build_object('queue', queue)::text);
+  end if;
+
+  return job_id;
+end

@@ -1,0 +1,5 @@
+-- The producers of Python's queues that are alive: they have beaten within the time that they gave themselves.
+select uuid, name, node, queue, started_at, beat_at
+from {prefix}.bridge_producers
+where beat_at > timezone('UTC', clock_timestamp()) - rescue_after * interval '1 second'
+order by queue, node, uuid

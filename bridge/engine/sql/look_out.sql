@@ -1,0 +1,52 @@
+-- What a stager has to know, in one round trip, with the word that it spreads. $1 now, $2 this node's queues, $3 may this
+-- node stage?, $4 the channel of new jobs, $5 that of stagers, $6 what they are told; channels may be null.
+-- Where this node stages, every queue with available jobs is announced, as an Elixir leader does it: nobody else asks.
+-- Then queues are found by a probe of the index each, however many jobs wait.
+with recursive elixir as (
+  {elixir}
+),
+waiting (queue) as (
+  (
+    select queue
+    from {prefix}.oban_jobs
+    where $3::boolean
+      and state = 'available'
+    order by queue
+    limit 1
+  )
+  union all
+  select (
+    select later.queue
+    from {prefix}.oban_jobs as later
+    where later.state = 'available'
+      and later.queue > waiting.queue
+    order by later.queue
+    limit 1
+  )
+  from waiting
+  where waiting.queue is not null
+),
+mine as (
+  select wanted.queue
+  from unnest($2::text[]) as wanted (queue)
+  where exists (select from {prefix}.oban_jobs as job where job.state = 'available' and job.queue = wanted.queue)
+)
+select
+  array(select node from elixir) as leaders,
+  array(select remaining from elixir) as remaining,
+  array(select queue from mine) as ready,
+  $3::boolean and not exists (select from elixir) and exists (
+    select
+    from {prefix}.oban_jobs
+    where state in ('scheduled', 'retryable')
+      and scheduled_at <= $1
+      and attempt < max_attempts
+  ) as due,
+  (
+    select count(pg_notify($4::text, jsonb_build_object('queue', queue)::text))
+    from waiting
+    where queue is not null
+      and $4::text is not null
+      and not exists (select from elixir)
+  ) as announced,
+  case when $3::boolean and $5::text is not null and not exists (select from elixir) then pg_notify($5::text, $6::text) end

@@ -1,0 +1,163 @@
+"""The pytest plugin: a database, a schema or a rolled-back transaction a test.
+
+pytest loads it in every project where Bridge is installed, so it does nothing until a fixture is asked for;
+`-p no:bridge` leaves it out.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from bridge.oban import Oban
+    from bridge.testing.databases import Databases
+    from bridge.testing.sandbox import Sandbox
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the command line's option and the settings."""
+    group = parser.getgroup("bridge", "tests of jobs with Bridge")
+    group.addoption("--bridge-dsn", metavar="DSN", help="the PostgreSQL server for the fixtures of Bridge")
+    parser.addini("bridge_dsn", "the PostgreSQL server for the fixtures of Bridge", default="")
+    parser.addini("bridge_prefix", "the schema of Oban's tables in their databases", default="public")
+    parser.addini("bridge_testing", "the mode of the fixture oban: manual or inline", default="manual")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Add the fixtures that pytest-asyncio runs, where it is there."""
+    if config.pluginmanager.hasplugin("asyncio"):
+        from bridge.testing import asyncio_fixtures  # noqa: PLC0415 - it needs pytest-asyncio
+
+        config.pluginmanager.register(asyncio_fixtures, "bridge-asyncio")
+
+
+@pytest.fixture(scope="session")
+def bridge_dsn(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The DSN of a server: `--bridge-dsn`, the setting `bridge_dsn`, `BRIDGE_TEST_DSN` or `DATABASE_URL`.
+
+    Without any of them it is an embedded one that lasts as long as the run; each process of xdist has its own.
+    """
+    if given := _given_dsn(request.config):
+        yield given
+        return
+    from bridge.errors import ServerError  # noqa: PLC0415 - nothing of Bridge is imported before it is needed
+    from bridge.postgres import temporary_server  # noqa: PLC0415
+
+    server = temporary_server()
+    try:
+        running = server.__enter__()
+    except ServerError as error:
+        pytest.fail(f"{error}\nOr name a server: pytest --bridge-dsn=postgresql://…", pytrace=False)
+    try:
+        yield running.url("postgres")
+    finally:
+        server.__exit__(None, None, None)
+
+
+@pytest.fixture(scope="session")
+def bridge_prepare() -> Callable[[str], Any] | None:
+    """Override it to return a function of a DSN that makes an application's own tables, run once before all tests."""
+    return None
+
+
+@pytest.fixture(scope="session")
+def bridge_databases(
+    request: pytest.FixtureRequest, bridge_dsn: str, bridge_prepare: Callable[[str], Any] | None
+) -> Iterator[Databases]:
+    """What makes the databases and schemas of this run, for fixtures of a project's own."""
+    from bridge.testing.databases import Databases  # noqa: PLC0415
+
+    with Databases(bridge_dsn, request.config.getini("bridge_prefix"), bridge_prepare) as databases:
+        yield databases
+
+
+@pytest.fixture
+def bridge_database(bridge_databases: Databases) -> Iterator[str]:
+    """The DSN of a fresh database with Oban's tables, dropped after the test."""
+    dsn = bridge_databases.create()
+    yield dsn
+    bridge_databases.drop(dsn)
+
+
+@pytest.fixture
+def bridge_schema(bridge_databases: Databases) -> Iterator[str]:
+    """A fresh schema with Oban's tables in the database of `bridge_dsn`, for `Oban(prefix=…)`."""
+    name = bridge_databases.create_schema()
+    yield name
+    bridge_databases.drop_schema(name)
+
+
+@pytest.fixture
+def bridge_sandbox(request: pytest.FixtureRequest) -> Sandbox:
+    """A transaction that is rolled back after the test, as a pool for `Oban(pool=…)`; `.conn` is its connection."""
+    found: Sandbox = request.getfixturevalue(f"_bridge_sandbox_{_runner(request)}")
+    return found
+
+
+@pytest.fixture
+def oban(request: pytest.FixtureRequest) -> Oban:
+    """A started instance named `Oban` in testing mode `manual`, all of whose work is rolled back after the test."""
+    found: Oban = request.getfixturevalue(f"_bridge_oban_{_runner(request)}")
+    return found
+
+
+# AnyIO takes any asynchronous fixture of its tests; pytest-asyncio wants them marked.
+
+
+@pytest.fixture
+async def _bridge_sandbox_anyio(bridge_databases: Databases) -> AsyncIterator[Sandbox]:
+    async with open_sandbox(bridge_databases) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def _bridge_oban_anyio(pytestconfig: pytest.Config, bridge_sandbox: Sandbox) -> AsyncIterator[Oban]:
+    async with open_instance(pytestconfig, bridge_sandbox) as opened:
+        yield opened
+
+
+@asynccontextmanager
+async def open_sandbox(databases: Databases) -> AsyncIterator[Sandbox]:
+    """Open what `bridge_sandbox` is."""
+    from bridge.testing.sandbox import sandbox  # noqa: PLC0415
+
+    async with sandbox(databases.shared()) as opened:
+        yield opened
+
+
+@asynccontextmanager
+async def open_instance(config: pytest.Config, sandbox: Sandbox) -> AsyncIterator[Oban]:
+    """Start what `oban` is."""
+    from bridge.oban import Oban  # noqa: PLC0415
+
+    async with Oban(
+        pool=sandbox, prefix=config.getini("bridge_prefix"), testing=config.getini("bridge_testing")
+    ) as found:
+        yield found
+
+
+def _runner(request: pytest.FixtureRequest) -> str:
+    if "anyio_backend" in request.fixturenames:
+        return "anyio"
+    if request.config.pluginmanager.hasplugin("bridge-asyncio"):
+        return "asyncio"
+    mend = "install pytest-asyncio, or mark the test with pytest.mark.anyio"
+    pytest.fail(f"{request.fixturename} needs an event loop; {mend}", pytrace=False)
+
+
+_POSTGRESQL = re.compile(r"(postgres(?:ql)?)(?:\+[a-z0-9]+)?(://.*)")
+
+
+def _given_dsn(config: pytest.Config) -> str:
+    named = config.getoption("--bridge-dsn") or config.getini("bridge_dsn") or os.environ.get("BRIDGE_TEST_DSN")
+    if named:
+        return str(named)
+    # Other libraries write their driver into it, and other projects have no PostgreSQL at all.
+    found = _POSTGRESQL.fullmatch(os.environ.get("DATABASE_URL", ""))
+    return f"{found[1]}{found[2]}" if found else ""

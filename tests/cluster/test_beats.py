@@ -1,0 +1,107 @@
+"""Promises of stagers: who may be counted on, and for how long."""
+
+import json
+import time
+
+import pytest
+
+from bridge.cluster import Beats
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that stands still until it is moved."""
+
+    class Clock:
+        now = 1_000.0
+
+        def __call__(self):
+            return self.now
+
+    found = Clock()
+    monkeypatch.setattr(time, "monotonic", found)
+    return found
+
+
+@pytest.fixture
+def beats(clock):
+    return Beats("Oban@python", "a")
+
+
+def say(beats, within=3.5, *, lease="Oban@python", node="b"):
+    beats.hear("stager", json.loads(Beats(lease, node).message(within)))
+
+
+def test_a_promise_holds_as_long_as_it_says(beats, clock):
+    assert beats.promised(leads=False) == 0
+    say(beats)
+    assert beats.promised(leads=False) == 3.5
+    clock.now += 3
+    assert beats.promised(leads=False) == 0.5
+    clock.now += 1
+    assert beats.promised(leads=False) == 0
+    say(beats, 1)
+    assert beats.promised(leads=False) == 1
+
+
+def test_own_promises_are_nobody_elses(beats):
+    say(beats, node="a")
+    assert beats.promised(leads=False) == 0
+
+
+def test_a_process_of_two_instances_may_count_on_itself(beats):
+    say(beats, lease="Another@python", node="a")
+    assert beats.promised(leads=False) == 3.5
+
+
+def test_of_several_leaders_the_first_by_name_stages(beats):
+    say(beats, lease="Z@python")
+    assert beats.promised(leads=True) == 0
+    assert beats.promised(leads=False) == 3.5
+    say(beats, lease="A@python")
+    assert beats.promised(leads=True) == 3.5
+
+
+def test_a_leader_that_stops_takes_its_promise_back(beats, clock):
+    say(beats)
+    beats.forget("Oban@python")
+    assert beats.promised(leads=False) == 0
+    assert not beats.overdue()
+    clock.now += 4
+    assert beats.overdue()
+
+
+def test_a_promise_is_overdue_when_it_has_run_out_and_never_before_one_was_awaited(beats, clock):
+    assert not beats.overdue()
+    clock.now += 3
+    assert not beats.overdue()
+    clock.now += 1
+    assert beats.overdue()
+    say(beats, 10)
+    assert not beats.overdue()
+    clock.now += 11
+    assert beats.overdue()
+    beats.expect()
+    assert not beats.overdue()
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        {},
+        {"lease": "A@python", "node": "b"},
+        {"lease": "A@python", "node": "b", "within": "3"},
+        {"lease": "A@python", "node": "b", "within": -1},
+        {"lease": "A@python", "node": "b", "within": float("nan")},
+        {"lease": None, "node": "b", "within": 3},
+        {"lease": ["A"], "node": "b", "within": 3},
+    ],
+)
+def test_a_promise_that_is_none_is_ignored(beats, payload):
+    beats.hear("stager", payload)
+    assert beats.promised(leads=False) == 0
+
+
+def test_nobody_is_believed_for_ever(beats):
+    say(beats, 1e300)
+    assert beats.promised(leads=False) == 3_600
