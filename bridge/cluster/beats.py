@@ -13,8 +13,10 @@ CHANNEL: Final = "stager"
 #: The longest promise that is believed, in seconds.
 LONGEST: Final = 3_600.0
 
-#: Seconds after which a node that hears nothing takes it that nobody stages, unless something was promised.
+#: Seconds after which a node that hears nothing takes it that nobody stages: from when it began to hear, and from when
+#: a leader said that it stops, which the next one has heard too.
 PATIENCE: Final = 3.5
+SUCCESSION: Final = 0.5
 
 
 class Beats:
@@ -62,8 +64,8 @@ class Beats:
     def forget(self, lease: str) -> None:
         """Hear that a leader has stopped, so that its promises are void; wait for those of the next one."""
         self._promises.pop(lease, None)
-        self.expect()
+        self.expect(SUCCESSION)
 
-    def expect(self) -> None:
-        """Wait a while for a first promise, before it is overdue."""
-        self._patient_until = time.monotonic() + PATIENCE
+    def expect(self, patience: float = PATIENCE) -> None:
+        """Wait so many seconds for a first promise, before it is overdue."""
+        self._patient_until = time.monotonic() + patience

@@ -316,7 +316,7 @@ def _same_names(models: list[Model]) -> Iterator[InvalidContract]:
 
 
 def _same_workers(models: list[Model]) -> Iterator[InvalidContract]:
-    """Refuse two contracts for one worker: nobody could tell by which one a row is to be read."""
+    """Yield the second of two contracts for one worker: nobody could tell by which one a row is to be read."""
     found: dict[str, Model] = {}
     for model in models:
         names = {"worker": model.job.worker} if model.job else {}

@@ -145,9 +145,10 @@ class _Guard:
             return
         try:
             self._held.__exit__(kind, error, trace)
+        except (KeyboardInterrupt, SystemExit):
+            raise
         except BaseException as raised:
-            if raised is not error:
-                self._give_up(raised)
+            self._give_up(raised)
 
     def _give_up(self, error: BaseException) -> None:
         uninstall(self._id)

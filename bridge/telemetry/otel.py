@@ -73,7 +73,7 @@ class _Tracing(Instrument):
         with self._tracer.start_as_current_span("send", kind=SpanKind.PRODUCER, attributes=attributes) as span:
             carrier: dict[str, str] = {}
             self._propagator.inject(carrier)
-            insertion.carrier = carrier
+            insertion.carrier = _readable_in_elixir(carrier)
             if insertion.job is not None:
                 _describe(span, [insertion.job])
             yield
@@ -107,6 +107,15 @@ class _Tracing(Instrument):
             meta = {}
         texts = {key: value for key, value in meta.items() if isinstance(value, str)}
         return self._propagator.extract(texts, context=Context())
+
+
+def _readable_in_elixir(carrier: dict[str, str]) -> dict[str, str]:
+    """Leave only the flag "sampled" in a traceparent: OpenTelemetry for Erlang takes no origin from one with others."""
+    version, _, rest = carrier.get("traceparent", "").partition("-")
+    origin, _, flags = rest.rpartition("-")
+    if version == "00" and origin:
+        carrier["traceparent"] = f"00-{origin}-{int(flags, 16) & 1:02x}"
+    return carrier
 
 
 def _span_context(context: Context) -> trace.SpanContext | None:

@@ -159,8 +159,9 @@ def test_the_errors_of_all_files_are_told_at_once_and_nothing_is_planned(folder:
 
 def test_two_files_that_would_be_one_class_are_refused(folder: Folder) -> None:
     folder.put("other.json", {**CONTRACT, "title": "PrintBadge"})
-    (message,) = folder.messages()
-    assert "PrintBadge" in message
+    name, worker = folder.messages()
+    assert "a class name that other.json doesn't have" in name
+    assert "a worker that other.json doesn't have" in worker
 
 
 def test_a_contract_that_only_one_language_can_not_have_stops_the_build(folder: Folder) -> None:

@@ -6,7 +6,7 @@ import sys
 
 import asyncpg
 
-from bridge.engine import Connections, Engine
+from bridge.engine import Connections, Engine, inserts
 from bridge.engine.schema import inspect
 from bridge.jobs import Job, Unique
 
@@ -24,14 +24,17 @@ async def insert(engine, numbers, rule):
     for worker, size in (("A", 150), ("B", 30), ("A", 10)):
         random.shuffle(order)
         await engine.insert_many([make(number, rule, worker) for number in order[:size]])
-    both = [make(number, rule, worker) for number in order[:20] for worker in "AB"]
-    await engine.insert_many(random.sample(both, len(both)))
+    for size in (20, 100):
+        both = [make(number, rule, worker) for number in order[:size] for worker in "AB"]
+        await engine.insert_many(random.sample(both, len(both)))
     for worker in "AB":
         await engine.insert_many([make(number, rule, worker) for number in order])
 
 
 async def main(dsn, tasks, numbers, seed, index):
     random.seed(seed)
+    if seed % 2:  # calls that take several statements, beside others that take one
+        inserts.CHUNK = 60
     rule = Unique(period="infinity", index=index == "index")
     async with asyncpg.create_pool(dsn, min_size=tasks, max_size=tasks) as pool:
         async with pool.acquire() as conn:

@@ -9,6 +9,7 @@ from opentelemetry.baggage.propagation import W3CBaggagePropagator
 from opentelemetry.propagators.composite import CompositePropagator
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter, SpanExportResult
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from opentelemetry.trace import SpanKind, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
@@ -102,7 +103,8 @@ async def test_an_insertion_is_a_producers_span(traces, start, conn):
     }
     meta = (await row_of(conn, job))["meta"]
     assert set(meta) == {"traceparent"}
-    assert meta["traceparent"].startswith(f"00-{span.context.trace_id:032x}-{span.context.span_id:016x}-")
+    # Not a bit more than Level 1 of W3C's recommendation has: Erlang's decoder takes 00 and 01 alone.
+    assert meta["traceparent"] == f"00-{span.context.trace_id:032x}-{span.context.span_id:016x}-01"
 
 
 async def test_many_jobs_are_one_span_whose_context_each_carries(traces, start, conn):
@@ -159,6 +161,15 @@ async def test_baggage_goes_along_only_where_it_is_asked_for(traces, start, conn
 
     assert set((await row_of(conn, without))["meta"]) == {"traceparent"}
     assert (await row_of(conn, with_it))["meta"]["baggage"] == "tenant=acme"
+
+
+async def test_a_trace_that_is_not_sampled_says_so(start, conn):
+    otel.instrument(TracerProvider(sampler=ALWAYS_OFF))
+    oban = await start(queues={})
+    job = await oban.enqueue(Job("W"))
+
+    assert (await row_of(conn, job))["meta"]["traceparent"].endswith("-00")
+    assert otel.uninstrument()
 
 
 async def test_without_a_tracer_nothing_goes_along(start, conn):

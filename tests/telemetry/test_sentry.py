@@ -185,27 +185,27 @@ async def test_args_that_break_a_contract_are_reported_with_the_state_of_their_r
 
 
 async def test_what_a_contract_calls_sensitive_is_nowhere_in_an_event(sent, start, registry, conn):
-    schema = obj("Pay", {"token": {"type": "string", "x-sensitive": True}, "n": {"type": "integer"}}, required=["n"])
+    schema = obj("Pay", {"pan": {"type": "string", "x-sensitive": True}, "n": {"type": "integer"}}, required=["n"])
     contract = make_contract(schema, worker="Sentry.Pay", queue="badges")
 
     class Pays(Worker):
         async def process(self, job):
-            token = job.args.token
-            raise ValueError(f"refused a token of {len(token)} digits")
+            pan = job.args.pan
+            raise ValueError(f"refused a card of {len(pan)} digits")
 
     Pays.options = build_options("Pays", {"contract": contract})
     registry.register(Pays, (Pays.options.name,))
     oban = await start(queues={"badges": 1})
     with events_of(*ENDS) as ends:
-        await oban.enqueue(Job("Sentry.Pay", queue="badges", args={"token": SECRET, "n": 1}))
+        await oban.enqueue(Job("Sentry.Pay", queue="badges", args={"pan": SECRET, "n": 1}))
         await ends.next()
-        await insert_row(conn, worker="Sentry.Pay", queue="badges", args=f'{{"token": "{SECRET}", "n": "x"}}')
+        await insert_row(conn, worker="Sentry.Pay", queue="badges", args=f'{{"pan": "{SECRET}", "n": "x"}}')
         await ends.next(2)
 
     assert [event["exception"]["values"][-1]["type"] for event in sent] == ["ValueError", "ContractError"]
-    assert "refused a token of 16 digits" in json.dumps(sent[0], default=repr)
+    assert "refused a card of 16 digits" in json.dumps(sent[0], default=repr)
     assert SECRET not in json.dumps(sent, default=repr)
-    assert sent[0]["extra"]["args"]["token"] == "<sensitive>"
+    assert sent[0]["extra"]["args"]["pan"] == "<sensitive>"
 
 
 async def test_a_poison_row_is_reported(sent, start, registry, conn):
