@@ -1,7 +1,7 @@
 """What listening costs: the processor time of a drained job, with nobody attached and with each exporter.
 
-Run it with `python bench/telemetry.py`. It starts a PostgreSQL of its own, inserts jobs that do nothing, and drains them in
-one queue; a round of each kind in turn, several times, and the least of each counts.
+Run it with `python bench/telemetry.py`. It starts a PostgreSQL of its own, inserts jobs that do nothing, and drains
+them in one queue; a round of each kind in turn, several times, and the least of each counts.
 """
 
 from __future__ import annotations

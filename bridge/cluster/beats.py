@@ -15,7 +15,7 @@ LONGEST: Final = 3_600.0
 
 #: Seconds after which a node that hears nothing takes it that nobody stages: from when it began to hear, and from when
 #: a leader said that it stops, which the next one has heard too.
-PATIENCE: Final = 3.5
+PATIENCE: Final = 2.5
 SUCCESSION: Final = 0.5
 
 

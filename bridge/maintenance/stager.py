@@ -21,7 +21,7 @@ from bridge.telemetry import events
 StagerMode = Literal["auto", "on", "off"]
 
 #: How many rounds of the leader's stager may fail to come before others help themselves, and seconds on top.
-MISSED_ROUNDS = 3
+MISSED_ROUNDS = 2
 MARGIN = 0.5
 
 

@@ -17,6 +17,8 @@ class Inserting(Base):
     async def enqueue(self, job: Job[A], *, conn: Any = None) -> Job[A]:
         """Insert a job and tell its queue; the job gets its `id`, `inserted_at` and `scheduled_at`.
 
+        A unique job that is there already is not inserted: the stored one is returned, and its `conflict` is True.
+
         Args:
             job: From `Job(…)` or `Worker.new(…)`. One that was inserted before is inserted again, as a copy.
             conn: A connection or session of asyncpg, psycopg, psycopg2 or SQLAlchemy: the job is inserted in its
@@ -37,6 +39,8 @@ class Inserting(Base):
         self, jobs: Iterable[Job[Any]] | AsyncIterable[Job[Any]], *, conn: Any = None
     ) -> list[Job[Any]]:
         """Insert any number of jobs in one transaction, and tell each queue once; returns them in their order.
+
+        Unique ones count as if each were inserted by itself.
 
         Args:
             jobs: Any iterable, async or not; 5,000 at a time are held in memory beside the result.

@@ -105,11 +105,12 @@ class Managing(Base):
         Raises:
             InvalidJob: A column that can't be changed, or a value that it can't take.
             ContractError: Args that break the contract of the job's worker.
-            JobNotFound: No such job, or another transaction holds it.
+            JobNotFound: No such job, another transaction holds it, or a unique index refuses the change.
         """
         found = await self.update_jobs([job], changes)
         if not found:
-            raise JobNotFound(f"job {job_id_of(job)} is not there, or another transaction holds it; try again")
+            reasons = "is not there, another transaction holds it, or a unique index refuses the change"
+            raise JobNotFound(f"job {job_id_of(job)} {reasons}")
         return found[0]
 
     async def update_jobs(self, jobs: Iterable[JobOrId] | None, changes: Changes, /, **filters: Any) -> list[Job[Any]]:

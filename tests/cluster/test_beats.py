@@ -73,7 +73,7 @@ def test_a_leader_that_stops_takes_its_promise_back(beats, clock):
 
 def test_a_promise_is_overdue_when_it_has_run_out_and_never_before_one_was_awaited(beats, clock):
     assert not beats.overdue()
-    clock.now += 3
+    clock.now += 2
     assert not beats.overdue()
     clock.now += 1
     assert beats.overdue()

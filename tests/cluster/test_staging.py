@@ -348,3 +348,65 @@ async def test_the_leader_announces_every_queue_with_jobs_once_a_round(node, con
     assert sorted(found) == ["one", 'th"ree', "two"]
     assert await states(conn) == {"available": 4, "scheduled": 1}
     await listener.close()
+
+
+WORKERS = """
+import asyncio, sys
+from bridge import Oban, Worker, worker
+
+@worker(queue="default", name="W")
+class W(Worker):
+    async def process(self, job):
+        pass
+
+async def main(dsn, node):
+    async with Oban(dsn=dsn, node=node, queues={"default": 20}) as oban:
+        await oban.notifier.wait_for("clustered")
+        print(await oban.get_leader(), flush=True)
+        await asyncio.to_thread(sys.stdin.read)
+    print(oban.node, flush=True)
+
+asyncio.run(main(*sys.argv[1:]))
+"""
+
+
+async def test_jobs_start_in_time_on_every_node_also_while_the_leader_hands_over(installed, conn):
+    pipe = asyncio.subprocess.PIPE
+    nodes = {
+        name: await asyncio.create_subprocess_exec(
+            sys.executable, "-c", WORKERS, installed, name, stdin=pipe, stdout=pipe
+        )
+        for name in ("a", "b", "c")
+    }
+    told = [await asyncio.wait_for(each.stdout.readline(), 30) for each in nodes.values()]
+    leader = told[0].decode().strip()
+    await conn.execute(
+        """
+        insert into oban_jobs (worker, queue, state, scheduled_at)
+        select 'W', 'default', 'scheduled', timezone('UTC', now()) + (1 + nth / 200.0) * interval '1 second'
+        from generate_series(1, 600) as nth
+        """
+    )
+    running = "select count(*) from oban_jobs where state = 'completed'"
+    await until(lambda: over(conn, running, 200))
+    nodes[leader].stdin.close()
+    await nodes[leader].wait()
+    await until(lambda: over(conn, running, 600))
+    late = await conn.fetchrow(
+        """
+        select
+          max(attempted_at - scheduled_at) as most,
+          count(distinct attempted_by[1]) as nodes,
+          max(attempt) as attempt
+        from oban_jobs
+        """
+    )
+    for each in nodes.values():
+        each.stdin.close()
+        await each.wait()
+    assert late["most"] < timedelta(seconds=1.5)  # 1.1 on a machine that has nothing else to do
+    assert (late["nodes"], late["attempt"]) == (3, 1)
+
+
+async def over(conn, statement, count):
+    return await conn.fetchval(statement) >= count

@@ -49,7 +49,7 @@ def test_the_ignored_change_is_accepted(contracts: Path, tmp_path: Path) -> None
     (new / old.name).write_text(json.dumps(document))
     assert run("diff", str(old), str(new / old.name)).exit_code == 1
     [entry] = [block for block in BLOCKS if '"x-ignore"' in block]
-    document |= json.loads(f"{{{entry}}}")
+    document |= json.loads(entry)
     document["x-ignore"][0].pop("until")
     (new / old.name).write_text(json.dumps(document))
     result = run("diff", str(old), str(new / old.name))

@@ -19,7 +19,7 @@ def make(number, unique, worker):
 
 async def insert(engine, numbers, rule):
     order = random.sample(range(numbers), numbers)
-    for number in order[: numbers // 2]:
+    for number in order[: numbers // 4]:
         await engine.insert(make(number, rule, "A"))
     for worker, size in (("A", 150), ("B", 30), ("A", 10)):
         random.shuffle(order)

@@ -8,7 +8,7 @@ import pytest
 
 from bridge.engine.schema import install_unique_index
 
-PROCESSES, TASKS, NUMBERS = 5, 10, 200
+PROCESSES, TASKS, NUMBERS = 5, 10, 120
 SCRIPT = __file__.replace("test_unique_races.py", "inserter.py")
 
 

@@ -3,14 +3,18 @@
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import asyncpg
 import pytest
+from postgres.conftest import reachable_folder
 
 from bridge.engine.schema import install, install_own
+from bridge.postgres import Server
 from guides.console import matches, read_commands
 from guides.page import ROOT, pages, read_blocks
 
@@ -19,7 +23,13 @@ PAGES = {str(page.relative_to(ROOT)): page for page in pages()}
 
 
 @pytest.fixture
-async def environment(database, tmp_path):
+def reachable():
+    with reachable_folder() as folder:
+        yield folder
+
+
+@pytest.fixture
+async def environment(database, tmp_path, reachable):
     """What a reader has: the project's commands, an installed database, and a home of their own."""
     conn = await asyncpg.connect(database)
     await install(conn, "public")
@@ -32,9 +42,10 @@ async def environment(database, tmp_path):
         "PYTHONPATH": os.pathsep.join([str(ROOT / "tests"), str(tmp_path / "page")]),
         "PROJECT": str(ROOT),
         "HOME": str(tmp_path / "home"),
-        "XDG_DATA_HOME": str(tmp_path / "home" / "data"),
+        "BRIDGE_POSTGRES_DIR": str(reachable / "postgres"),
         "DATABASE_URL": database,
         "NO_COLOR": "1",
+        "PYTHONUNBUFFERED": "1",
         "COLUMNS": "160",
         "PS1": "",
     }
@@ -50,8 +61,26 @@ def test_every_block_of_the_page_runs(name, environment, tmp_path):
     folder.mkdir()
     (tmp_path / "home").mkdir()
     run = [sys.executable, str(ROOT / "tests" / "guides" / "run_page.py"), str(PAGES[name])]
-    found = subprocess.run(run, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=280)
-    assert found.returncode == 0, found.stdout + found.stderr
+    output = tmp_path / "output.txt"  # not a pipe, which what the page leaves behind would hold open
+    with output.open("w") as file, leader_of_a_group(run, folder, environment, file) as page:
+        status = page.wait(280)
+    assert status == 0, output.read_text()
+
+
+@contextmanager
+def leader_of_a_group(run, folder, environment, output):
+    """Run a command, and end what it started with it: a page that fails midway has nodes and servers running."""
+    process = subprocess.Popen(
+        run, cwd=folder, env=environment, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+    )
+    try:
+        yield process
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        if Path(environment["BRIDGE_POSTGRES_DIR"]).exists():
+            Server(Path(environment["BRIDGE_POSTGRES_DIR"])).stop()
 
 
 @pytest.mark.skipif(shutil.which("elixir") is None, reason="no Elixir is installed: apt-get install elixir")
