@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 JOBS   ?= 20
 .DEFAULT_GOAL := help
 BUILD  := pyproject.toml hatch_build.py bridge/codecs/etf/_write.c
-.PHONY: help setup demo contracts test check fuzz conformance schemastore bench-codecs bench-contracts docs format clean
+.PHONY: help setup demo contracts test check fuzz conformance schemastore bench-codecs bench-contracts bench-telemetry docs format clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -47,6 +47,9 @@ bench-codecs: $(VENV)/.bench ## Erlang terms beside erlpack and JSON, in MB/s
 
 bench-contracts: $(VENV)/.dev ## what a contract costs over reading the JSON, in µs
 	@$(BIN)/python bench/contracts.py
+
+bench-telemetry: $(VENV)/.dev ## what listeners cost a job, in µs of CPU
+	@$(BIN)/python bench/telemetry.py
 
 docs: $(VENV)/.dev ## build the documentation into build/docs; a warning is an error
 	@$(BIN)/sphinx-build -q -W --keep-going -b html docs build/docs && echo "build/docs/index.html"

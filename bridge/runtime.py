@@ -198,7 +198,8 @@ class Runtime:
         self.stager.look_again()
 
     def _on_status(self, status: Status) -> None:
-        logger.info("this node is %s", status)
+        if status is not Status.UNKNOWN:
+            logger.info("this node is %s", status)
         self.situation.on_status(status)
         self.stager.look_again()
 

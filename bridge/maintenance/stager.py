@@ -139,8 +139,9 @@ class Stager(Service):
             logger.info("due jobs are staged by %s", "this node" if stages else "another node")
         reach = "local" if alone else "global"
         if reach != self._reach:
+            if alone or self._reach is not None:
+                logger.info("queues %s", "look for jobs themselves" if alone else "are told of jobs")
             self._reach = reach
-            logger.info("queues %s", "look for jobs themselves" if alone else "are told of jobs")
             telemetry.emit(events.STAGER_SWITCH, events.StagerSwitch(reach, self.oban))
 
     async def _pause(self) -> None:
