@@ -57,6 +57,7 @@ class Runtime:
         self.leader.on_change(self.stager.look_again)
         self.upkeep = self._make_upkeep()
         self._missed = False
+        self._settled = False
         self._closing = AsyncExitStack()
 
     def _make_heartbeat(self) -> Heartbeat:
@@ -198,8 +199,10 @@ class Runtime:
         self.stager.look_again()
 
     def _on_status(self, status: Status) -> None:
-        if status is not Status.UNKNOWN:
+        # What a node finds out first is news only if it is bad.
+        if status is Status.ISOLATED or (status is not Status.UNKNOWN and self._settled):
             logger.info("this node is %s", status)
+        self._settled = True
         self.situation.on_status(status)
         self.stager.look_again()
 

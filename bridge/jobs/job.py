@@ -12,6 +12,7 @@ from bridge.jobs import checks, contracts
 from bridge.jobs.replace import ReplaceOption, parse_replace
 from bridge.jobs.states import JobState
 from bridge.jobs.unique import RULE, UniqueOption, parse_unique
+from bridge.jobs.unsaved import UnsavedError
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar
@@ -27,6 +28,12 @@ _UNREAD: Any = object()
 #: Keys of meta that tell of one insertion or run of a job.
 _OF_ONE_RUN = frozenset({"recorded", "return", "quarantined_from", RULE, "traceparent", "tracestate"})
 
+#: What an insert may give (Oban 2.23: the permitted parameters).
+_COLUMNS = (
+    "state", "queue", "worker", "args", "meta", "tags", "errors", "attempt", "max_attempts", "priority",
+    "attempted_by", "inserted_at", "scheduled_at", "attempted_at", "completed_at", "cancelled_at", "discarded_at",
+)  # fmt: skip
+
 #: What may be given when a job is built, beside `worker` and `args`.
 OPTIONS = (
     "queue", "max_attempts", "priority", "tags", "meta", "scheduled_at", "schedule_in", "state",
@@ -41,8 +48,9 @@ class Job(Generic[Args]):
     with the column's name: `id`, `state`, `queue`, `worker`, `args`, `meta`, `tags`, `errors`, `attempt`,
     `max_attempts`, `priority`, `attempted_by` and the times `inserted_at`, `scheduled_at`, `attempted_at`,
     `completed_at`, `cancelled_at`, `discarded_at` (aware, UTC). `conflict` is True on what an insert returns where a
-    unique job was there already: it is the stored job then. `args`, `meta` and `errors` of a row are decoded when
-    they are first read.
+    unique job was there already: it is the stored job then. `unsaved_error` is why the attempt failed that has just
+    ended, for `backoff` and handlers of events, and None otherwise. `args`, `meta` and `errors` of a row are decoded
+    when they are first read.
     """
 
     __slots__ = (
@@ -70,6 +78,7 @@ class Job(Generic[Args]):
         "state",
         "tags",
         "unique",
+        "unsaved_error",
         "worker",
     )
 
@@ -140,6 +149,7 @@ class Job(Generic[Args]):
         self.unique = parse_unique(unique)
         self.replace = parse_replace(replace)
         self.conflict = False
+        self.unsaved_error: UnsavedError | None = None
         self._errors: Any = []
         self._cancelled = False
 
@@ -170,7 +180,7 @@ class Job(Generic[Args]):
         ):
             time = row[field]
             setattr(job, field, time if time is None else time.replace(tzinfo=UTC))
-        job.unique, job.replace, job.conflict = None, None, False
+        job.unique, job.replace, job.conflict, job.unsaved_error = None, None, False, None
         job._cancelled = False
         return job
 
@@ -271,6 +281,17 @@ class Job(Generic[Args]):
         job: Job[Args] = Job(self.worker, **{**own, **options})
         job._args, job._args_text, job._raw_args = self._args, self._args_text, self._raw_args
         return job
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the columns that have a value, those that an insert may give: all but the id (Oban 2.23: `to_map`).
+
+        Args are as in `raw_args`, and the state is plain text.
+
+        Raises:
+            DecodeError: Something else than an object stands in the row's args or meta.
+        """
+        found = {name: getattr(self, name) for name in _COLUMNS} | {"args": self.raw_args, "state": str(self.state)}
+        return {name: value for name, value in found.items() if value is not None}
 
     def args_json(self) -> str:
         """Return the args as the text that goes into the row, checked where the worker has a contract.

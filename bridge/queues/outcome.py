@@ -19,7 +19,7 @@ from bridge.jobs.backoff import default_backoff
 from bridge.jobs.checks import seconds
 from bridge.jobs.options import OnInvalid
 from bridge.jobs.results import SNOOZE_LIMIT
-from bridge.queues.failures import TEXT_LIMIT, error_entry
+from bridge.queues.failures import TEXT_LIMIT, error_entry, unsaved_error
 from bridge.queues.log import logger
 from bridge.telemetry import Instance, events
 
@@ -69,10 +69,10 @@ def from_result(job: Job[Any], result: Any) -> Outcome:
     match result:
         case Cancel(reason=reason):
             cancelled = JobCancelled(f"{job.worker} cancelled itself: {shorten(reason, TEXT_LIMIT)}")
-            return Outcome(job, _ack(job, "cancelled", at, error=error_entry(cancelled, job.attempt, at)), result)
+            return Outcome(job, _ack(job, "cancelled", at, error=_entry(job, cancelled, at)), result)
         case Discard(reason=reason):
             discarded = JobError(f"{job.worker} discarded itself: {shorten(reason, TEXT_LIMIT)}")
-            return Outcome(job, _ack(job, "discarded", at, error=error_entry(discarded, job.attempt, at)), result)
+            return Outcome(job, _ack(job, "discarded", at, error=_entry(job, discarded, at)), result)
         case Snooze(seconds=delay, meta=meta):
             wake = at + timedelta(seconds=seconds("seconds", delay))
             merged = None if meta is None else json.encode_object(meta, "meta")
@@ -98,7 +98,7 @@ def _refuse_nonsense(result: Any) -> None:
 def from_error(job: Job[Any], error: BaseException, worker: Worker | None) -> Outcome:
     """Return the outcome of an attempt that failed: retryable after the worker's backoff, or discarded."""
     at = utc_now()
-    entry = error_entry(error, job.attempt, at)
+    entry = _entry(job, error, at)
     if job.attempt >= job.max_attempts:
         return Outcome(job, _ack(job, "discarded", at, error=entry), error=error)
     wake = at + timedelta(seconds=_backoff(job, worker))
@@ -109,7 +109,7 @@ def from_cancel(job: Job[Any], reason: str) -> Outcome:
     """Return the outcome of a job that was cancelled from outside while it ran."""
     at = utc_now()
     error = JobCancelled(reason)
-    return Outcome(job, _ack(job, "cancelled", at, error=error_entry(error, job.attempt, at)), Cancel(reason))
+    return Outcome(job, _ack(job, "cancelled", at, error=_entry(job, error, at)), Cancel(reason))
 
 
 def from_invalid(job: Job[Any], error: ContractError, policy: OnInvalid) -> Outcome:
@@ -120,11 +120,17 @@ def from_invalid(job: Job[Any], error: ContractError, policy: OnInvalid) -> Outc
     """
     at = utc_now()
     listing = ContractError(error.contract, error.violations, error.mend, limit=len(error.violations))
-    entry = error_entry(listing, job.attempt, at)
+    entry = _entry(job, listing, at)
     if policy == "quarantine" and job.queue != QUARANTINE:
         meta = json.encode_object({"quarantined_from": job.queue}, "meta")
         return Outcome(job, _ack(job, "available", at, error=entry, meta=meta), error=error)
     return Outcome(job, _ack(job, "cancelled", at, error=entry), error=error)
+
+
+def _entry(job: Job[Any], error: BaseException, at: datetime) -> str:
+    """Return the entry of the attempt's error, which its job knows from now on."""
+    job.unsaved_error = unsaved = unsaved_error(error)
+    return error_entry(error, job.attempt, at, unsaved.stacktrace)
 
 
 def _backoff(job: Job[Any], worker: Worker | None) -> float:
