@@ -97,6 +97,7 @@ def test_every_setting_can_come_from_each_place(load):
         "node": "py@host",
         "queues": "badges:10, default:5",
         "imports": "demo.workers, demo.more",
+        "services": "demo.sweep.Sweep",
         "insert_trigger": "false",
         "shutdown_grace_period": "3",
         "log_level": "debug",
@@ -128,6 +129,7 @@ def test_every_setting_can_come_from_each_place(load):
         "reindexer.indexes": "oban_jobs_args_index, oban_jobs_pkey",
         "reindexer.timeout": "60",
         "notifier.dsn": "postgres://h/d",
+        "notifier.enabled": "no",
         "contracts.path": "shared/contracts",
         "contracts.python": "app/contracts",
         "contracts.elixir": "lib/app/contracts",
@@ -137,6 +139,7 @@ def test_every_setting_can_come_from_each_place(load):
         **values,
         "queues": {"badges": 10, "default": 5},
         "imports": ["demo.workers", "demo.more"],
+        "services": ["demo.sweep.Sweep"],
         "insert_trigger": False,
         "shutdown_grace_period": 3.0,
         "pool.min_size": 2,
@@ -159,6 +162,7 @@ def test_every_setting_can_come_from_each_place(load):
         "reindexer.enabled": True,
         "reindexer.indexes": ["oban_jobs_args_index", "oban_jobs_pkey"],
         "reindexer.timeout": 60.0,
+        "notifier.enabled": False,
     }
     variables = {name: "BRIDGE_" + name.replace(".", "_").upper() for name in values}
 

@@ -8,6 +8,7 @@ from bridge.jobs.registry import Registry, registry
 from bridge.jobs.results import Cancel, Discard, Record, Snooze
 from bridge.jobs.states import JobState
 from bridge.jobs.unique import Unique
+from bridge.jobs.unsaved import UnsavedError
 from bridge.jobs.worker import Worker, worker
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "Registry",
     "Snooze",
     "Unique",
+    "UnsavedError",
     "Worker",
     "WorkerOptions",
     "current_job",

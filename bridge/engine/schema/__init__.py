@@ -17,7 +17,7 @@ from bridge.engine.schema.own import install_own, own_sql
 from bridge.engine.schema.statements import OWN_TABLES, quote_ident
 from bridge.engine.schema.uninstall import require_ours, uninstall, uninstall_sql
 from bridge.engine.schema.unique_index import install_unique_index, unique_index_sql
-from bridge.engine.schema.upgrade import repair, upgrade
+from bridge.engine.schema.upgrade import numbered_version, repair, upgrade, upgrade_sql
 
 __all__ = [
     "MANAGED_ELSEWHERE",
@@ -32,6 +32,7 @@ __all__ = [
     "install_own",
     "install_sql",
     "install_unique_index",
+    "numbered_version",
     "own_sql",
     "quote_ident",
     "repair",
@@ -40,4 +41,5 @@ __all__ = [
     "uninstall_sql",
     "unique_index_sql",
     "upgrade",
+    "upgrade_sql",
 ]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bridge.engine.schema.catalog import MANAGED_ELSEWHERE, Catalog, inspect
+from bridge.engine.schema.catalog import MANAGED_ELSEWHERE, NEWEST_VERSION, OLDEST_VERSION, Catalog, inspect
 from bridge.engine.schema.refusals import changing, translated
 from bridge.engine.schema.statements import quote_ident, statement
-from bridge.errors import SchemaError
+from bridge.errors import InvalidSetting, SchemaError
 
 if TYPE_CHECKING:
     from bridge.engine.schema.statements import Connection
@@ -41,8 +41,37 @@ async def upgrade(conn: Connection, prefix: str = "public") -> list[str]:
             the role doesn't own them.
     """
     async with changing(conn, prefix, "alter"):
-        version = _numbered((await inspect(conn, prefix)).require())
+        version = await numbered_version(conn, prefix)
         return [await _take(conn, prefix, step) for step in _STEPS if step > version]
+
+
+def upgrade_sql(prefix: str = "public", *, from_version: int, to_version: int = NEWEST_VERSION) -> str:
+    """Return the SQL of the steps of `upgrade` between two versions, for psql or another migration tool.
+
+    It has no `begin` and `commit`, since such tools bring their own.
+
+    Raises:
+        InvalidSetting: The prefix is no name that PostgreSQL can hold, or there are no such versions.
+    """
+    for field, version in (("from_version", from_version), ("to_version", to_version)):
+        if not OLDEST_VERSION <= version <= NEWEST_VERSION:
+            raise InvalidSetting(field, version, f"a version from {OLDEST_VERSION} to {NEWEST_VERSION}")
+    if from_version > to_version:
+        raise InvalidSetting("to_version", to_version, f"{from_version} or later", "no step leads down")
+    return "\n".join(
+        statement(f"v{step}", prefix) + "\n" + statement("set_version", prefix, version=str(step))
+        for step in _STEPS
+        if from_version < step <= to_version
+    )
+
+
+async def numbered_version(conn: Connection, prefix: str = "public") -> int:
+    """Return the version that `upgrade` would begin at.
+
+    Raises:
+        SchemaError: There are no tables that Bridge knows, or they have no versions.
+    """
+    return _numbered((await inspect(conn, prefix)).require())
 
 
 async def repair(conn: Connection, prefix: str = "public") -> list[str]:
