@@ -52,7 +52,7 @@ bench-telemetry: $(VENV)/.dev ## what listeners cost a job, in µs of CPU
 	@$(BIN)/python bench/telemetry.py
 
 docs: $(VENV)/.dev ## build the documentation into build/docs; a warning is an error
-	@$(BIN)/sphinx-build -q -W --keep-going -b html docs build/docs && echo "build/docs/index.html"
+	@$(BIN)/sphinx-build -q -E -W --keep-going -b html docs build/docs && echo "build/docs/index.html"
 
 format: $(VENV)/.dev ## let ruff format and mend what it can
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import inspect
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -16,7 +17,7 @@ from bridge.jobs import Registry
 from bridge.jobs.checks import MAX_INT4, integer, seconds, suggest
 from bridge.jobs.checks import name as check_name
 from bridge.jobs.modes import Mode, check_mode
-from bridge.maintenance import check_lifeline, check_pruner, check_reindexer, check_stager
+from bridge.maintenance import Service, check_lifeline, check_pruner, check_reindexer, check_stager
 from bridge.pubsub import signals
 from bridge.queues import QueueOptions, parse_queues
 
@@ -42,6 +43,7 @@ class Plan:
     reindexer: Mapping[str, Any]
     notifier: Mapping[str, Any] = field(repr=False)  # it may hold a DSN
     pool_options: Mapping[str, Any]
+    services: tuple[Service, ...] = ()
     testing: Mode = "disabled"
 
     @property
@@ -69,6 +71,7 @@ def make_plan(
     notifier: Any,
     pool_options: Any,
     registry: Registry,
+    services: Any = (),
     testing: Any = "disabled",
 ) -> Plan:
     """Return the options of `Oban` as a plan.
@@ -96,6 +99,7 @@ def make_plan(
         reindexer=_reindexer(_known("reindexer", reindexer, _REINDEXER)),
         notifier=_notifier(_known("notifier", notifier, ("dsn", "enabled"))),
         pool_options=_pool(_known("pool_options", pool_options, ("min_size", "max_size", "timeout", "prepared"))),
+        services=_services(services),
         testing=check_mode("testing", testing),
     )
     return plan if plan.testing == "disabled" else _at_rest(plan)
@@ -112,7 +116,19 @@ def _at_rest(plan: Plan) -> Plan:
         lifeline={**plan.lifeline, "enabled": False},
         pruner={**plan.pruner, "mode": "off"},
         reindexer={**plan.reindexer, "enabled": False},
+        services=(),
     )
+
+
+def check_known(unknown: Collection[str], owner: type) -> None:
+    """Refuse options that a class's `__init__` doesn't have, and name the nearest ones that it has.
+
+    Raises:
+        InvalidSetting: There are such.
+    """
+    known = [name for name in inspect.signature(owner).parameters if name != "unknown"]
+    for option in unknown:
+        raise InvalidSetting("option", option, f"an option of {owner.__name__}", suggest(option, known))
 
 
 def _known(field: str, options: Any, known: tuple[str, ...]) -> dict[str, Any]:
@@ -124,6 +140,16 @@ def _known(field: str, options: Any, known: tuple[str, ...]) -> dict[str, Any]:
                 field, option, "an option of it", suggest(option if isinstance(option, str) else "", known)
             )
     return dict(options or {})
+
+
+def _services(values: Any) -> tuple[Service, ...]:
+    found = tuple(values) if isinstance(values, Iterable) else (values,)
+    for place, service in enumerate(found):
+        if not isinstance(service, Service):
+            raise InvalidSetting(f"services[{place}]", service, "an object of a subclass of bridge.maintenance.Service")
+        if service in found[:place]:
+            raise InvalidSetting(f"services[{place}]", service.name, "each object once")
+    return found
 
 
 def _boolean(field: str, value: Any) -> bool:

@@ -51,11 +51,16 @@ class Runtime:
         self.leader = Leader(engine, instance=plan.name, node=plan.node, interval=interval)
         lines = load_crontab(plan.cron, plan.registry, instance=plan.name)
         self.cron = Scheduler(engine, self.leader, lines, instance=plan.name)
-        beats, leaseless = Beats(self.leader.lease, plan.node), self._may_lead and not self._elects
+        leaseless = self._may_lead and not self._elects
+        beats = Beats(self.leader.lease, plan.node, interval=plan.stager.get("interval", 1.0))
         self.situation = ClusterSituation(self.leader, self.notifier, beats, leaseless=leaseless)
         self.stager = Stager(engine, self.queues.names, self._wake, situation=self.situation, **plan.stager)
         self.leader.on_change(self.stager.look_again)
         self.upkeep = self._make_upkeep()
+        # The application's come last: when their first rounds begin, the instance is ready for them.
+        self._services = (*self.upkeep.values(), *plan.services)
+        for service in plan.services:
+            service.attach(engine.oban, self._leads)
         self._missed = False
         self._settled = False
         self._closing = AsyncExitStack()
@@ -114,6 +119,8 @@ class Runtime:
                 stack.push_async_callback(_bounded, pool.close)
             async with pool.acquire() as conn:
                 catalog = (await inspect(conn, plan.prefix)).require()
+            if catalog.outdated:
+                logger.warning("%s", catalog.outdated)
             oban = telemetry.Instance(plan.name, plan.prefix, plan.node)
             engine = Engine(Connections(pool), plan.prefix, catalog, announce=plan.insert_trigger, oban=oban)
             runtime = cls(plan, pool, engine)
@@ -131,7 +138,7 @@ class Runtime:
         stack.push_async_callback(self.heartbeat.stop)  # jobs may still be running until the queues have stopped
         stack.push_async_callback(self.queues.stop_all)
         stack.push_async_callback(self.stager.stop)
-        for service in self.upkeep.values():
+        for service in self._services:
             stack.push_async_callback(service.stop)
         stack.push_async_callback(self.leader.stop)  # the next leader need not wait until the queues have ended
         stack.push_async_callback(self.cron.stop)
@@ -149,7 +156,7 @@ class Runtime:
             if self.listens:
                 await self._listen()
             self._lead()
-            for service in self.upkeep.values():
+            for service in self._services:
                 service.start()
 
     def _lead(self) -> None:

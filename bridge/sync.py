@@ -9,7 +9,7 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping
 from concurrent.futures import Future
 from functools import partial
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Never, Self, TypeVar
 
 from bridge.adapters import adapt
 from bridge.adapters.background import BackgroundPool
@@ -20,6 +20,7 @@ from bridge.errors import InvalidSetting
 from bridge.jobs import Job, Registry, registry
 from bridge.jobs.modes import Mode, is_inline
 from bridge.oban import Oban
+from bridge.plan import check_known
 from bridge.runtime import Runtime
 from bridge.telemetry.events import Instance
 
@@ -50,6 +51,7 @@ class SyncOban:
         pool_options: Mapping[str, Any] | None = None,
         registry: Registry = registry,
         testing: Mode = "disabled",
+        **unknown: Never,
     ) -> None:
         """Describe a client by where it inserts: at most one of `dsn`, `conn` and `engine`.
 
@@ -66,10 +68,13 @@ class SyncOban:
             pool_options: With `dsn`: `min_size` (0), `max_size` (10) and `timeout` (60 s a statement).
             registry: The workers, for the testing mode `"inline"`.
             testing: As in `Oban`.
+            unknown: Nothing, as in `Oban`.
 
         Raises:
-            InvalidSetting: A value of the wrong kind, or more than one of `dsn`, `conn` and `engine`.
+            InvalidSetting: A value of the wrong kind, an unknown option, or more than one of `dsn`, `conn` and
+                `engine`.
         """
+        check_known(unknown, SyncOban)
         given = {"dsn": dsn, "conn": conn, "engine": engine}
         if len(chosen := [option for option, value in given.items() if value is not None]) > 1:
             raise InvalidSetting("dsn", chosen, "at most one of dsn, conn and engine", "leave the others out")
@@ -81,7 +86,7 @@ class SyncOban:
             prefix=prefix,
             insert_trigger=insert_trigger,
             cron=False,
-            pool_options={"min_size": 0, **(pool_options or {})},
+            pool_options=_lazy(pool_options),
             registry=registry,
             testing=testing,
         )
@@ -192,6 +197,12 @@ class _Client(Oban):
     def close(self) -> None:
         if self._own is not None:
             self._own.close()
+
+
+def _lazy(pool_options: Any) -> Any:
+    if pool_options is None:
+        pool_options = {}
+    return {"min_size": 0, **pool_options} if isinstance(pool_options, Mapping) else pool_options
 
 
 def _pool_of(conn: Any, engine: Any) -> Any:

@@ -1,5 +1,6 @@
 """How Sphinx builds the documentation: `make docs`."""
 
+import re
 from importlib.metadata import version as installed
 from typing import Any
 
@@ -32,6 +33,21 @@ def _show_as_written(_app: Any, kind: str, name: str, _found: Any, _options: Any
         lines[:] = [lines[0], "", "::", "", *(f"    {line}" for line in lines[1:])]
 
 
+def _strip_comments(text: str) -> str:
+    """Leave out what only the tests of the pages read."""
+    return re.sub(r"^<!--.*?-->\n", "", text, flags=re.DOTALL | re.MULTILINE)
+
+
+def _on_source(_app: Any, _page: str, content: list[str]) -> None:
+    content[0] = _strip_comments(content[0])
+
+
+def _on_include(_app: Any, _path: Any, _parent: str, content: list[str]) -> None:
+    content[0] = _strip_comments(content[0])
+
+
 def setup(app: Any) -> None:
     """Tell Sphinx of the above."""
+    app.connect("source-read", _on_source)
+    app.connect("include-read", _on_include)
     app.connect("autodoc-process-docstring", _show_as_written)

@@ -5,10 +5,11 @@ from bridge.config import load_settings
 NAMES = (
     "contracts.elixir, contracts.elixir_module, contracts.path, contracts.python, cron.enabled, cron.entries, "
     "cron.timezone, dsn, imports, insert_trigger, leader.enabled, leader.interval, lifeline.enabled, "
-    "lifeline.interval, lifeline.rescue_after, log_level, name, node, notifier.dsn, pool.max_size, pool.min_size, "
-    "pool.prepared, pool.timeout, prefix, pruner.interval, pruner.limit, pruner.max_age, pruner.max_len, pruner.mode, "
-    "pruner.queues, pruner.states, pruner.workers, queues, reindexer.enabled, reindexer.indexes, "
-    "reindexer.schedule, reindexer.timeout, reindexer.timezone, shutdown_grace_period, stager.interval, stager.mode"
+    "lifeline.interval, lifeline.rescue_after, log_level, name, node, notifier.dsn, notifier.enabled, pool.max_size, "
+    "pool.min_size, pool.prepared, pool.timeout, prefix, pruner.interval, pruner.limit, pruner.max_age, "
+    "pruner.max_len, pruner.mode, pruner.queues, pruner.states, pruner.workers, queues, reindexer.enabled, "
+    "reindexer.indexes, reindexer.schedule, reindexer.timeout, reindexer.timezone, services, shutdown_grace_period, "
+    "stager.interval, stager.mode"
 )
 
 

@@ -1,11 +1,15 @@
 """What may be said of an instance, and how a refusal names what is wrong."""
 
+import inspect
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
-from bridge import Oban, QueueOptions
+from bridge import Oban, QueueOptions, SyncOban
+from bridge.config import load_settings
 from bridge.errors import InvalidSetting
+from bridge.maintenance import Service
 
 REFUSED = {
     "dsn": {"dsn": "mysql://x"},
@@ -26,6 +30,8 @@ REFUSED = {
     "pool_options.min_size": {"pool_options": {"min_size": -1}},
     "pool_options.min_size: expected an integer from 0 to 2": {"pool_options": {"min_size": 5, "max_size": 2}},
     "pool_options.timeout": {"pool_options": {"timeout": 0}},
+    "services.0.: expected an object of a subclass": {"services": [Service]},
+    "services.0.: expected an object": {"services": 5},
 }
 
 
@@ -57,3 +63,23 @@ async def test_queues_take_options_of_all_kinds(start):
     oban = await start(queues={"one": 3, "two": {"limit": 4, "paused": True}, "three": QueueOptions("three", limit=5)})
     found = {info.queue: (info.limit, info.paused) for info in oban.check_all_queues()}
     assert found == {"one": (3, False), "two": (4, True), "three": (5, False)}
+
+
+@pytest.mark.parametrize("kind", [Oban, SyncOban])
+def test_an_unknown_option_is_refused_and_the_nearest_one_named(kind):
+    with pytest.raises(InvalidSetting, match=f"an option of {kind.__name__}, got 'prefx'; did you mean 'prefix'?"):
+        kind(dsn="postgresql://localhost/x", prefx="private")
+
+
+def test_every_option_of_an_instance_is_a_setting_too():
+    """But those that only code can give, and how to connect, which `bridge start --wait` says."""
+    settings = {
+        name.replace("pool.", "pool_options.") for name in load_settings(environment={}, folder=Path("/nowhere"))
+    }
+    options = set(inspect.signature(Oban).parameters) - {"pool", "registry", "testing", "connect", "unknown"}
+    assert options - settings == {name.partition(".")[0] for name in settings if "." in name} - {"contracts"}
+    for section in ("stager", "leader", "lifeline", "pruner", "reindexer", "notifier", "pool_options"):
+        with pytest.raises(InvalidSetting) as caught:
+            Oban(dsn="postgresql://localhost/x", **{section: {"": 1}})
+        named = caught.value.mend.removeprefix("known: ").split(", ")
+        assert {f"{section}.{option}" for option in named} == {name for name in settings if name.startswith(section)}

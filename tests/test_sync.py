@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm import Session, scoped_session, sessionmaker
 
 from bridge import Job, Record, Worker
+from bridge.adapters import background
 from bridge.codecs.recorded import encode_recorded
 from bridge.engine import inserts, is_unavailable
 from bridge.engine.schema import install
@@ -127,6 +128,48 @@ def test_closing_ends_the_thread_and_the_next_use_opens_again(installed):
         oban.close()
         oban.close()
         assert lanes() == []
+
+
+def test_closing_waits_for_the_threads_that_use_it(installed):
+    oban = SyncOban(dsn=installed, pool_options={"max_size": 2})
+
+    def use(thread):
+        for number in range(40):
+            oban.enqueue_many([Job("W", args={"n": number, "thread": thread}, unique=True)] * 2)
+
+    with ThreadPoolExecutor(6) as threads:
+        uses = [threads.submit(use, thread) for thread in range(6)]
+        while not all(use.done() for use in uses):
+            oban.close()
+    assert [use.result() for use in uses] == [None] * 6
+    oban.close()
+    assert lanes() == []
+
+
+def test_what_uses_it_for_too_long_is_told_that_it_was_closed(installed, monkeypatch):
+    monkeypatch.setattr(background, "CLOSE", 0.05)
+    oban = SyncOban(dsn=installed)
+
+    def jobs():
+        yield Job("W")
+        oban.close()
+        yield Job("W")
+
+    with pytest.raises(ConnectionError, match="closed while it was in use"):
+        oban.enqueue_many(jobs())
+    assert lanes() == []
+
+
+def test_its_own_thread_may_let_go_of_it(installed):
+    oban = SyncOban(dsn=installed)
+    oban.enqueue(Job("W"))
+    [thread] = lanes()
+    pool = oban._client._own
+
+    pool._lane._loop.call_soon_threadsafe(pool._close)
+
+    thread.join(10)
+    assert not thread.is_alive()
 
 
 def lanes():

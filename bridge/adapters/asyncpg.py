@@ -9,6 +9,7 @@ from typing import Any
 from typing_extensions import override
 
 from bridge.adapters.executor import Executor
+from bridge.adapters.savepoint import savepoint_by
 
 
 class AsyncpgExecutor(Executor):
@@ -26,5 +27,6 @@ class AsyncpgExecutor(Executor):
 
     @override
     def savepoint(self) -> AbstractAsyncContextManager[Any]:
-        transaction: AbstractAsyncContextManager[Any] = self._conn.transaction()
-        return transaction
+        # asyncpg's own block refuses a transaction that a plain `begin` opened, and leaves open one whose `begin` is
+        # cancelled.
+        return savepoint_by(self._conn.execute, alone=not self._conn.is_in_transaction())

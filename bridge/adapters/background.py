@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
+from concurrent.futures import CancelledError
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any, TypeVar
 from weakref import WeakSet, finalize
 
@@ -16,8 +17,10 @@ from bridge.adapters.executor import Executor
 
 T = TypeVar("T")
 
-#: Seconds that connections get to close in order, before they are dropped.
+#: Seconds that connections get to be given back, and then to close in order, before they are dropped.
 CLOSE = 2.0
+
+_CLOSED = "the client was closed while it was in use; close it when its threads are done"
 
 
 class BackgroundPool:
@@ -38,22 +41,22 @@ class BackgroundPool:
 
     async def fetch(self, statement: str, *values: Any, timeout: float | None = None) -> list[Any]:
         """Run a statement on one of the connections."""
-        lane = self._opened()
-        rows: list[Any] = lane.call(lane.pool.fetch(statement, *values, timeout=timeout))
-        return rows
+        with self._used() as lane:
+            rows: list[Any] = lane.call(lane.pool.fetch(statement, *values, timeout=timeout))
+            return rows
 
     @asynccontextmanager
     async def acquire(self) -> AsyncIterator[Executor]:
         """Yield one of the connections."""
-        lane = self._opened()
-        held = lane.call(_awaited(lane.pool.acquire))
-        try:
-            yield _Lent(lane, held)
-        finally:
-            lane.call(lane.pool.release(held))
+        with self._used() as lane:
+            held = lane.call(_awaited(lane.pool.acquire))
+            try:
+                yield _Lent(lane, held)
+            finally:
+                lane.call(lane.pool.release(held))
 
     def close(self) -> None:
-        """Close the connections, and end the thread; the next use opens them again."""
+        """Close the connections when they are given back, and end the thread; the next use opens them again."""
         with self._opening:
             lane, self._lane = self._lane, None
         if lane is not None:
@@ -66,12 +69,18 @@ class BackgroundPool:
             _left.append(self._lane)
             self._lane = None
 
-    def _opened(self) -> _Lane:
+    @contextmanager
+    def _used(self) -> Iterator[_Lane]:
         with self._opening:
             if self._lane is None:
                 self._lane = _Lane(self._open_pool)
                 self._close = finalize(self, self._lane.close)  # at the end of the process too
-            return self._lane
+            lane = self._lane
+            lane.enter()
+        try:
+            yield lane
+        finally:
+            lane.leave()
 
 
 class _Lane:
@@ -80,6 +89,9 @@ class _Lane:
     def __init__(self, open_pool: Callable[[], Awaitable[Any]]) -> None:
         self.pool: Any = None
         self._process = os.getpid()
+        self._gate = threading.Condition()
+        self._users = 0
+        self._ended = False
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="bridge-sync", daemon=True)
         self._thread.start()
@@ -89,21 +101,49 @@ class _Lane:
             self.close()
             raise
 
+    def enter(self) -> None:
+        """Keep it open until `leave`."""
+        with self._gate:
+            self._users += 1
+
+    def leave(self) -> None:
+        """Let it be closed."""
+        with self._gate:
+            self._users -= 1
+            self._gate.notify_all()
+
     def call(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine in the thread, and return what it returns."""
-        future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        """Run a coroutine in the thread, and return what it returns.
+
+        Raises:
+            ConnectionError: The client is closed, or was meanwhile.
+        """
+        with self._gate:  # what comes after the end of the thread would be waited for forever
+            if self._ended:
+                coroutine.close()
+                raise ConnectionError(_CLOSED)
+            future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
         try:
             return future.result()
+        except CancelledError:
+            raise ConnectionError(_CLOSED) from None
         finally:
             future.cancel()  # the caller was interrupted; otherwise it is done, and this does nothing
 
     def close(self) -> None:
         """Close the pool and end the thread; a second call does nothing, nor does one in another process."""
-        if self._loop.is_closed() or self._process != os.getpid():
+        if self._process != os.getpid():
             return
+        if threading.current_thread() is self._thread:  # the garbage collector may be run by any thread
+            threading.Thread(target=self.close, name="bridge-sync-close").start()
+            return
+        with self._gate:
+            self._gate.wait_for(lambda: self._users == 0, CLOSE)
+            if self._ended:
+                return
+            self._ended = True
         try:
-            if self.pool is not None:
-                self.call(_closed(self.pool))
+            asyncio.run_coroutine_threadsafe(_closed(self.pool), self._loop).result()
         finally:
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join()
@@ -147,10 +187,17 @@ async def _awaited(make: Callable[[], Awaitable[T]]) -> T:
 
 
 async def _closed(pool: Any) -> None:
+    """Close a pool, and end what is still under way."""
     try:
-        await asyncio.wait_for(pool.close(), CLOSE)
+        if pool is not None:
+            await asyncio.wait_for(pool.close(), CLOSE)
     except TimeoutError:
         pool.terminate()
+    finally:
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
 
 
 _pools: WeakSet[BackgroundPool] = WeakSet()

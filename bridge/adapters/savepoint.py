@@ -13,7 +13,13 @@ _NAME = "bridge_insert"
 @asynccontextmanager
 async def savepoint_by(run: Callable[[str], Awaitable[Any]], *, alone: bool) -> AsyncIterator[None]:
     """Hold a savepoint, or where nothing is open and nothing will open by itself (`alone`), a transaction."""
-    await run("begin" if alone else f"savepoint {_NAME}")
+    try:
+        await run("begin" if alone else f"savepoint {_NAME}")
+    except BaseException:
+        if alone:  # cancelled, it may have begun
+            with suppress(Exception):
+                await run("rollback")
+        raise
     try:
         yield
     except BaseException:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -14,7 +13,7 @@ import typer
 from bridge.cli.database import known_dsn
 from bridge.cli.options import ConfigFile, Dsn, Prefix
 from bridge.cli.start import import_workers
-from bridge.cli.tables import clean
+from bridge.cli.tables import clean, forgive_encoding, print_json
 from bridge.config import Setting, load_settings
 from bridge.doctor import Finding, Level, examine, worst
 from bridge.engine import connect
@@ -59,7 +58,7 @@ def doctor(
     address = known_dsn(settings)
     findings = asyncio.run(_examine(address, settings, timeout, shown=None if as_json else _Report(quiet=quiet)))
     if as_json:
-        typer.echo(json.dumps(_as_json(findings), ensure_ascii=False, indent=2, default=str))
+        print_json(_as_json(findings), indent=2)
     limit = Level.WARNING if strict else Level.PROBLEM
     if worst(findings).rank >= limit.rank:
         raise typer.Exit(1)
@@ -71,17 +70,19 @@ async def _examine(
     known = {name: setting.value for name, setting in settings.items()}
     listen = settings["notifier.dsn"].value
     found = []
-    async for finding in examine(
+    examination = examine(
         lambda: _connection(dsn, timeout),
         settings["prefix"].value,
         workers=registry.names(),
         listen=None if listen is None else lambda: _connection(listen, timeout),
         settings=known,
         timeout=timeout,
-    ):
-        found.append(finding)
-        if shown is not None:
-            shown.add(finding)
+    )
+    async with aclosing(examination):  # a reader such as head may be gone in the midst of it
+        async for finding in examination:
+            found.append(finding)
+            if shown is not None:
+                shown.add(finding)
     if shown is not None:
         shown.sum_up(found)
     return found
@@ -106,6 +107,7 @@ class _Report:
     def __init__(self, *, quiet: bool) -> None:
         from rich.console import Console  # noqa: PLC0415 - slow to import
 
+        forgive_encoding()
         self._console: Console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
         self._quiet = quiet
         self._topic = ""

@@ -173,9 +173,10 @@ class _Lines:
         try:
             found = parse_json("the line", line.decode("utf-8-sig"))
         except UnicodeDecodeError:
-            raise InvalidJob("the line", line[:80], "text in UTF-8") from None
+            raise contracts.veiled_by_any(InvalidJob("the line", line[:80], "text in UTF-8")) from None
         if not isinstance(found, dict):
-            raise InvalidJob("the line", found, 'a JSON object, such as {"worker": "Mail.Send", "args": {"id": 1}}')
+            expected = 'a JSON object, such as {"worker": "Mail.Send", "args": {"id": 1}}'
+            raise contracts.veiled_by_any(InvalidJob("the line", found, expected))
         options = {**self._defaults, **found}
         worker, args = options.pop("worker", None), options.pop("args", {})
         return build_job(checks.name("worker", worker), args, with_times(options))

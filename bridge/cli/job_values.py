@@ -11,6 +11,7 @@ from bridge.cli.moments import parse_moment
 from bridge.codecs import json
 from bridge.engine.updates import check_changes
 from bridge.errors import DecodeError, InvalidJob, ValidationError
+from bridge.jobs import contracts
 
 _JSON: Final = frozenset({"args", "max_attempts", "meta", "priority", "tags"})
 
@@ -46,7 +47,7 @@ def parse_json(option: str, text: str, error: type[ValidationError] = InvalidJob
     try:
         return json.decode(text)
     except DecodeError as wrong:
-        raise error(option, text, "JSON", f"{wrong}; mind the shell's quotes") from None
+        raise contracts.veiled_by_any(error(option, text, "JSON", f"{wrong}; mind the shell's quotes")) from None
 
 
 def parse_object(option: str, text: str, error: type[ValidationError] = InvalidJob) -> dict[str, Any]:
@@ -59,7 +60,7 @@ def parse_object(option: str, text: str, error: type[ValidationError] = InvalidJ
     content = read_input(text) if text == "-" or text.startswith("@") else text
     found = parse_json(option, content, error)
     if not isinstance(found, dict):
-        raise error(option, found, 'a JSON object, such as {"id": 1}')
+        raise contracts.veiled_by_any(error(option, found, 'a JSON object, such as {"id": 1}'))
     return found
 
 

@@ -66,12 +66,28 @@ def upgrade(
     repair: Annotated[
         bool, typer.Option("--repair", help="Take no steps; put back lost indexes and checks while others work on.")
     ] = False,
+    sql: Annotated[
+        bool, typer.Option("--sql", help="Print the SQL for another migration tool, and do nothing.")
+    ] = False,
+    from_version: Annotated[
+        int | None, typer.Option("--from", help="With --sql: the version to begin at; default the database's.")
+    ] = None,
+    to_version: Annotated[
+        int | None, typer.Option("--to", help=f"With --sql: the version to end at; default {schema.NEWEST_VERSION}.")
+    ] = None,
 ) -> None:
     """Bring Oban's tables from version 9 or later to 14, by the steps of Oban's own migrations, and make Bridge's own.
 
     The tables are locked meanwhile, and the indexes of versions 10 and 13 take minutes on a large table.
     """
     name = resolve_prefix(prefix)
+    if sql and repair:
+        raise typer.BadParameter("the SQL of repairs is what `bridge status` shows; leave out --sql or --repair")
+    if sql:
+        _print_upgrade(dsn, name, from_version, to_version)
+        return
+    if from_version is not None or to_version is not None:
+        raise typer.BadParameter("--from and --to are for --sql; without it, bridge upgrade takes every step")
     act = schema.repair if repair else schema.upgrade
     done, catalog = _run(dsn, lambda conn: _act_and_inspect(conn, name, act))
     for step in done:
@@ -83,6 +99,14 @@ def upgrade(
     typer.echo(f"{_schema(name)}: {_version(catalog)}{_hint(catalog)}")
     if any(step.startswith("V12:") for step in done):
         typer.echo("no trigger announces inserts any more: Elixir nodes of Oban before 2.17 wait for the next staging")
+
+
+def _print_upgrade(dsn: str | None, prefix: str, from_version: int | None, to_version: int | None) -> None:
+    if from_version is None:
+        from_version = _run(dsn, lambda conn: schema.numbered_version(conn, prefix))
+    end = schema.NEWEST_VERSION if to_version is None else to_version
+    steps = schema.upgrade_sql(prefix, from_version=from_version, to_version=end)
+    typer.echo(steps + schema.own_sql(prefix), nl=False)
 
 
 def uninstall(

@@ -22,6 +22,7 @@ from bridge.config import Setting, default_node, load_settings, mask_password
 from bridge.cron import load_crontab, parse_cron
 from bridge.errors import InvalidSetting, SchemaError
 from bridge.jobs import registry
+from bridge.maintenance import Service
 from bridge.oban import Oban
 from bridge.queues import parse_queues
 from bridge.queues.backoff import RetryDelay
@@ -75,6 +76,7 @@ def start(
     }
     settings = load_settings(arguments, file=file)
     import_workers(settings["imports"].value)
+    services = _load_services(settings)
     _check_queues(settings)
     crontab = load_crontab(parse_cron(values_of(settings, "cron")), registry, instance=settings["name"].value)
     if dry_run:
@@ -85,12 +87,12 @@ def start(
     _warn_of_idle_workers(settings)
     embedded = settings["dsn"].value is None
     remember(settings["dsn"])
-    oban = _build(settings, embedded_dsn() if embedded else settings["dsn"].value)
+    oban = _build(settings, embedded_dsn() if embedded else settings["dsn"].value, services)
     _run(_serve(oban, settings, install=embedded, wait_for=_NOT_YET + (_NOT_MADE if wait else ())))
 
 
-def import_workers(modules: list[str]) -> None:
-    """Import the modules that register workers; the working folder is looked in first.
+def import_workers(modules: list[str], setting: str = "imports") -> None:
+    """Import the modules that register workers, or that `setting` names; the working folder is looked in first.
 
     Raises:
         InvalidSetting: There is no such module.
@@ -101,7 +103,26 @@ def import_workers(modules: list[str]) -> None:
             importlib.import_module(module)
         except ModuleNotFoundError as error:
             mend = f"no module {error.name!r} from here or the environment; check the name and the working folder"
-            raise InvalidSetting("imports", module, "a module that can be imported", mend) from error
+            raise InvalidSetting(setting, module, "a module that can be imported", mend) from error
+
+
+def _load_services(settings: Mapping[str, Setting]) -> list[Service]:
+    setting = settings["services"]
+    try:
+        return [_load_service(name) for name in setting.value]
+    except InvalidSetting as error:
+        error.source = setting.source
+        raise
+
+
+def _load_service(name: str) -> Service:
+    module, _, attribute = name.rpartition(".")
+    import_workers([module] if module else [], "services")
+    found: Any = getattr(sys.modules.get(module), attribute, None)
+    made = found() if isinstance(found, type) and issubclass(found, Service) else found
+    if not isinstance(made, Service):
+        raise InvalidSetting("services", name, "a subclass of bridge.maintenance.Service, such as work.Sweep")
+    return made
 
 
 def _check_queues(settings: Mapping[str, Setting]) -> None:
@@ -136,7 +157,7 @@ def _summary(settings: Mapping[str, Setting]) -> dict[str, Any]:
     }
 
 
-def _build(settings: Mapping[str, Setting], dsn: str) -> Oban:
+def _build(settings: Mapping[str, Setting], dsn: str, services: list[Service]) -> Oban:
     plain = ("name", "prefix", "node", "queues", "insert_trigger", "shutdown_grace_period")
     return Oban(
         dsn=dsn,
@@ -148,6 +169,7 @@ def _build(settings: Mapping[str, Setting], dsn: str) -> Oban:
         reindexer=values_of(settings, "reindexer"),
         notifier=values_of(settings, "notifier"),
         pool_options=values_of(settings, "pool"),
+        services=services,
         **{option: settings[option].value for option in plain},
     )
 

@@ -64,7 +64,7 @@ def _escaped(char: str) -> str:
 
 def say(text: str, *, err: bool = False) -> None:
     """Print a line, with nothing in it that a terminal would obey."""
-    _forgive_encoding()
+    forgive_encoding()
     typer.echo(clean(text), err=err)
 
 
@@ -72,7 +72,7 @@ def print_table(columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> Non
     """Print rows of texts, a line each, with as many of the columns as the terminal has room for."""
     from rich.console import Console  # noqa: PLC0415 - slow to import, and scripts don't need it
 
-    _forgive_encoding()
+    forgive_encoding()
     width = shutil.get_terminal_size((_WIDE, 24)).columns
     cleaned = [[clean(text[: 2 * width]) for text in row] for row in rows]
     needs = _needs(columns, cleaned)
@@ -173,7 +173,8 @@ def _instead(value: Any) -> str:
     return str(value) if isinstance(value, Decimal) else repr(value)
 
 
-def _forgive_encoding() -> None:
+def forgive_encoding() -> None:
+    """Write what the output's encoding lacks as escapes, rather than end the command."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # names of all scripts, on a terminal that may know only one

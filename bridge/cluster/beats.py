@@ -10,8 +10,12 @@ from typing import Any, Final
 #: The channel of these messages, which is Bridge's own: no node of Elixir's listens there.
 CHANNEL: Final = "stager"
 
-#: The longest promise that is believed, in seconds.
-LONGEST: Final = 3_600.0
+#: The longest promise that is believed, in seconds: one that is forged must not stop staging for long.
+LONGEST: Final = 30.0
+
+#: How many leaders are listened to, and how long their leases' names may be, so that junk can't fill the memory.
+MOST: Final = 100
+LONGEST_NAME: Final = 8_000
 
 #: Seconds after which a node that hears nothing takes it that nobody stages: from when it began to hear, and from when
 #: a leader said that it stops, which the next one has heard too.
@@ -28,11 +32,13 @@ class Beats:
     Args:
         lease: The lease of this node's instance.
         node: This node's name.
+        interval: Seconds between rounds of a stager; where these are rare, longer promises are believed.
     """
 
-    def __init__(self, lease: str, node: str) -> None:
+    def __init__(self, lease: str, node: str, *, interval: float = 1.0) -> None:
         self._lease = lease
         self._node = node
+        self._longest = max(LONGEST, interval * 3)
         self._promises: dict[str, float] = {}
         self._patient_until = 0.0
         self.expect()
@@ -46,7 +52,7 @@ class Beats:
         lease, node, within = (payload.get(key) for key in ("lease", "node", "within"))
         own = (lease, node) == (self._lease, self._node)
         if isinstance(lease, str) and isinstance(within, int | float) and within > 0 and not own:
-            self._promises[lease] = time.monotonic() + min(within, LONGEST)
+            self._keep(lease, min(within, self._longest))
 
     def promised(self, *, leads: bool) -> float:
         """Return for how many seconds another node has promised to stage; 0 where none has.
@@ -69,3 +75,11 @@ class Beats:
     def expect(self, patience: float = PATIENCE) -> None:
         """Wait so many seconds for a first promise, before it is overdue."""
         self._patient_until = time.monotonic() + patience
+
+    def _keep(self, lease: str, within: float) -> None:
+        now = time.monotonic()
+        if lease not in self._promises:
+            self._promises = {name: until for name, until in self._promises.items() if until > now}
+            if len(lease) > LONGEST_NAME or len(self._promises) >= MOST:
+                return
+        self._promises[lease] = now + within

@@ -21,6 +21,9 @@ logger = logging.getLogger("bridge.cluster")
 #: Seconds that the lease's release gets when a node stops; without an answer, the lease runs out by itself.
 RELEASE: Final = 1.0
 
+#: Seconds from one election to the next at least, however many messages ask for one.
+GAP: Final = 0.05
+
 #: A clock that also counts while the machine sleeps, where there is one: a lease runs out meanwhile.
 _CLOCK: Final[int | None] = getattr(time, "CLOCK_BOOTTIME", None)
 
@@ -94,6 +97,8 @@ class Leader:
         if self._leads:
             with self._span():
                 await self._settle(0.0)
+        if self.leaseless:
+            return
         # Also where it doesn't lead: the election that was cancelled may have been won. A cancelled call waits on for a
         # server that says nothing, so it is left behind.
         releasing = asyncio.create_task(self._engine.release_lease(self.lease, self.node))
@@ -143,6 +148,7 @@ class Leader:
 
     async def _run(self) -> None:
         while True:
+            begun = time.monotonic()
             self._wake.clear()
             try:
                 election = await self.run_once()
@@ -157,6 +163,7 @@ class Leader:
             with suppress(TimeoutError):
                 async with asyncio.timeout(delay):
                     await self._wake.wait()
+                    await asyncio.sleep(max(begun + GAP - time.monotonic(), 0.0))
 
     def _delay(self, election: Election) -> float:
         jitter = random.uniform(0.9, 1.0)  # noqa: S311 - jitter is no secret

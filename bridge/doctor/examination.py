@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncGenerator, Collection, Mapping
 from typing import Any
 
 from bridge.doctor import connection, nodes, queues, rows, schema, table
@@ -22,7 +22,7 @@ async def examine(
     settings: Mapping[str, Any] | None = None,
     timeout: float = TIMEOUT,
     patience: float = PATIENCE,
-) -> AsyncIterator[Finding]:
+) -> AsyncGenerator[Finding, None]:
     """Yield what each check finds, as it finds it. Nothing is changed.
 
     Args:

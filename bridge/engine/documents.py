@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
 from functools import cached_property
 from hashlib import blake2b
@@ -20,6 +20,9 @@ _split: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _KEY: Final = "\0k"
 _ITEM: Final = "\0i"
 _VALUE: Final = "\0v"
+
+#: Up to so many nested items of an array are gone through for each of another one's.
+_FEW: Final = 16
 
 
 class Document:
@@ -140,13 +143,25 @@ def _contains(left: Any, right: Any) -> bool:
 def _holds_items(left: list[Any], right: list[Any]) -> bool:
     scalars = {_scalar(item) for item in left if not isinstance(item, dict | list)}
     containers = [item for item in left if isinstance(item, dict | list)]
+    near = _near(containers)
     for item in right:
         if not isinstance(item, dict | list):
             if _scalar(item) not in scalars:
                 return False
-        elif not _any_contains(containers, item):
+        elif not _any_contains(near(item), item):
             return False
     return True
+
+
+def _near(containers: list[Any]) -> Callable[[Any], list[Any]]:
+    """Return what says among which of an array's nested items one is looked for: where its rarest token is found."""
+    if len(containers) <= _FEW:
+        return lambda _: containers
+    places: dict[str, list[Any]] = {}
+    for container in containers:
+        for token in set(_tokens(container)):
+            places.setdefault(token, []).append(container)
+    return lambda item: min((places.get(token, []) for token in _tokens(item)), key=len)
 
 
 def _any_contains(containers: list[Any], item: Any) -> bool:

@@ -134,7 +134,7 @@ def stored(job: Job[A], row: Any) -> Job[A]:
         return row
     if job.id is not None:
         job = copy.copy(job)
-    job.id = row["id"]
+    job.id, job.conflict = row["id"], False
     job.inserted_at = row["inserted_at"].replace(tzinfo=UTC)
     job.scheduled_at = row["scheduled_at"].replace(tzinfo=UTC)
     return job

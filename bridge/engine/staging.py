@@ -108,6 +108,7 @@ class Staging:
         guard = f"not exists ({self._elixir.replace('$1', '$2')})" if heed else "true"
         async with self._connections.transaction() if heed else nullcontext() as conn:
             if heed and self.catalog.has_peers:
+                await self._connections.fetch(self._sql["read_committed"], conn=conn)
                 await self._connections.fetch(self._sql["limit_transaction"], conn=conn)
                 await self._connections.fetch(self._sql["hold_elections"], conn=conn)
             statement = self._sql.fill("stage_jobs", guard=guard, which=which)

@@ -37,7 +37,7 @@ def check_changes(changes: Mapping[str, Any]) -> dict[str, Any]:
 
     Raises:
         InvalidJob: A column that can't be changed, or a value that it can't take.
-        EncodeError: Args or meta that JSON or jsonb can't hold; the value is not shown where a contract hides any.
+        EncodeError: Args or meta that JSON or jsonb can't hold; neither error shows args where a contract hides any.
     """
     if not isinstance(changes, Mapping) or not changes:
         raise InvalidJob("changes", changes, "a dict of columns and values")
@@ -46,8 +46,8 @@ def check_changes(changes: Mapping[str, Any]) -> dict[str, Any]:
             raise InvalidJob("changes", field, "a column that can be changed", checks.suggest(field, _CHECKS))
     try:
         return {field: _CHECKS[field](value) for field, value in changes.items()}
-    except EncodeError as error:
-        raise contracts.veiled_by_any(error) from None
+    except (EncodeError, InvalidJob) as error:
+        raise contracts.veiled_by_any(error) if error.field.startswith(("args", "meta")) else error from None
 
 
 def update_values(job: Job[Any], changes: Mapping[str, Any], catalog: Catalog) -> list[Any]:

@@ -6,14 +6,16 @@ Contracts lie above jobs, so what jobs ask of one stands here as a protocol.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from msgspec import Struct
 
-from bridge.errors import EncodeError, InvalidJob, InvalidWorker
+from bridge.errors import EncodeError, InvalidJob, InvalidWorker, ValidationError
 
 if TYPE_CHECKING:
     from bridge.jobs.job import Job
+
+E = TypeVar("E", bound=ValidationError)
 
 
 class Options(Protocol):
@@ -160,9 +162,11 @@ def veiled(error: EncodeError, contract: JobContract | None) -> EncodeError:
     return EncodeError(error.field, _HIDDEN, error.expected, error.mend)
 
 
-def veiled_by_any(error: EncodeError) -> EncodeError:
+def veiled_by_any(error: E) -> E:
     """Return the error without its value, where any contract hides values: whose args they are isn't known yet."""
-    return next((veiled(error, contract) for contract in _known.values() if contract.sensitive), error)
+    if not any(contract.sensitive for contract in _known.values()):
+        return error
+    return type(error)(error.field, _HIDDEN, error.expected, error.mend)
 
 
 class _Hidden:

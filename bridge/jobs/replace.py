@@ -46,8 +46,8 @@ def _columns(value: Any, error: type[ValidationError]) -> tuple[str, ...]:
     if isinstance(value, str) or not isinstance(value, Iterable):
         mend = 'such as ["args"], or {"scheduled": ["scheduled_at"]}'
         raise error("replace", value, "a list of columns, or a dict of lists by state", mend)
-    found = tuple(dict.fromkeys(value))
+    found = list(value)
     for column in found:
         if column not in COLUMNS:
             raise error("replace", column, "a column that can be replaced", checks.suggest(str(column), COLUMNS))
-    return found
+    return tuple(dict.fromkeys(found))

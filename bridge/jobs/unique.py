@@ -203,12 +203,12 @@ def _fields(value: Any, error: type[ValidationError]) -> tuple[str, ...]:
 def _keys(value: Any, error: type[ValidationError]) -> tuple[str, ...]:
     if isinstance(value, str | Mapping) or not isinstance(value, Iterable):
         raise error("unique.keys", value, "a list of keys")
-    found = tuple(dict.fromkeys(value))
-    for key in found:
+    found: dict[str, None] = {}
+    for key in value:
         if not isinstance(key, str):
             raise error("unique.keys", key, "texts")
-        checks.storable("unique.keys", key, error)
-    return found
+        found[checks.storable("unique.keys", key, error)] = None
+    return tuple(found)
 
 
 def _states(value: Any, error: type[ValidationError]) -> str | tuple[str, ...]:
@@ -237,13 +237,13 @@ def _index(value: Any, error: type[ValidationError]) -> bool:
 def _chosen(field: str, value: Any, known: tuple[str, ...], error: type[ValidationError]) -> tuple[str, ...]:
     if isinstance(value, str | Mapping) or not isinstance(value, Iterable):
         raise error(field, value, f"a list of {', '.join(known)}")
-    found = tuple(dict.fromkeys(value))
+    found = list(value)
     for item in found:
         if item not in known:
             raise error(field, item, f"some of {', '.join(known)}", checks.suggest(str(item), known))
     if not found:
         raise error(field, value, f"at least one of {', '.join(known)}")
-    return tuple(str.__str__(item) for item in found)
+    return tuple(dict.fromkeys(str.__str__(item) for item in found))
 
 
 @lru_cache(maxsize=256)  # once for each list, not for each job

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 
 from bridge import telemetry
 from bridge.engine import is_unavailable
@@ -30,9 +31,22 @@ class Service(ABC):
         #: The span of the round that is under way: what it did is told by `self.span.set(…)`.
         self.span = telemetry.NO_SPAN
         self.rounds = 0
+        self._leads: Callable[[], bool] = bool  # nobody has told: False
         self._failures = 0
         self._changed = asyncio.Condition()
         self._task: asyncio.Task[None] | None = None
+
+    def attach(self, oban: Instance, leads: Callable[[], bool]) -> None:
+        """Tell a service of the application whose it is, and how to ask whether that node leads."""
+        self.oban, self._leads = oban, leads
+
+    @property
+    def is_leader(self) -> bool:
+        """Whether this node leads its instance's Python nodes, for services given to `Oban(services=…)`.
+
+        Where no lease can be had every node does, as with Bridge's own services: two rounds at once must do no harm.
+        """
+        return self._leads()
 
     @abstractmethod
     async def run_once(self) -> None:

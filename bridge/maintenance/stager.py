@@ -24,6 +24,11 @@ StagerMode = Literal["auto", "on", "off"]
 MISSED_ROUNDS = 2
 MARGIN = 0.5
 
+#: Seconds after which a node looks for itself, whatever others promise: messages are easily forged.
+TRUST = 30.0
+#: Seconds from one round to the next at least, however many messages ask for one.
+GAP = 0.05
+
 
 def check_stager(*, interval: Any = 1.0, mode: Any = "auto") -> None:
     """Refuse options that a stager can't have.
@@ -75,6 +80,8 @@ class Stager(Service):
         self._stages: bool | None = None
         self._reach: str | None = None
         self._in_doubt = False
+        self._refused = False
+        self._looked = time.monotonic()
         self._begun = 0.0
         self._rest = 0.0
         self._again = asyncio.Event()
@@ -87,12 +94,15 @@ class Stager(Service):
         """Do this node's part in staging, and wake the queues that have jobs."""
         self._again.clear()
         self._begun, self._rest = time.monotonic(), 0.0
-        if self._mode != "on" and (promised := self._situation.promised()):
-            self._settle(stages=False, alone=False, rest=promised, settled=True)
+        trust = self._looked + TRUST - self._begun
+        promised = 0.0 if self._mode == "on" else self._situation.promised()
+        if promised and trust > 0:
+            self._settle(stages=False, alone=False, rest=min(promised, trust), settled=True)
             await self._wake(set())
             return
-        settled = self._situation.settled
-        may = self._mode == "on" or (self._mode == "auto" and self._is_up())
+        self._looked = self._begun
+        settled = self._situation.settled and not promised
+        may = self._mode == "on" or (self._mode == "auto" and (promised > 0 or self._is_up()))
         outlook = await self._look_out(may)
         stages = may and not outlook.elixir
         # A leader of Elixir's that this node hears announces every queue that has jobs; it has to renew its lease.
@@ -101,7 +111,7 @@ class Stager(Service):
         self._settle(stages=stages, alone=alone, rest=rest, settled=settled or not alone)
         await self._wake(set(outlook.ready))
         if stages and outlook.due:
-            await self._stage()
+            await self._try_to_stage()
 
     def _is_up(self) -> bool:
         return self._situation.leads or self._situation.stands_in()
@@ -119,6 +129,16 @@ class Stager(Service):
         self._in_doubt = False
         return outlook
 
+    async def _try_to_stage(self) -> None:
+        try:
+            await self._stage()
+        except SchemaError as error:  # queues go on, and for them each round counts
+            if not self._refused:
+                logger.warning("can't stage, so due jobs are left to other nodes: %s", error)
+            self._refused = True
+        else:
+            self._refused = False
+
     async def _stage(self) -> None:
         staged = 0
         while True:
@@ -131,7 +151,7 @@ class Stager(Service):
                 return
 
     def _settle(self, *, stages: bool, alone: bool, rest: float, settled: bool) -> None:
-        self._rest = rest
+        self._rest = min(rest, TRUST)
         if not settled:
             return
         if stages is not self._stages:
@@ -148,6 +168,7 @@ class Stager(Service):
         with suppress(TimeoutError):
             async with asyncio.timeout(self._delay()):
                 await self._again.wait()
+                await asyncio.sleep(max(self._begun + GAP - time.monotonic(), 0.0))
 
     def _delay(self) -> float:
         if self._failures:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
-from typing import Any, cast
+from typing import Any, Never, cast
 
 from bridge.doctor import Finding, examine
 from bridge.engine import Peer, connect
@@ -14,11 +14,12 @@ from bridge.engine.schema import Catalog, inspect, install, install_own
 from bridge.errors import SchemaError
 from bridge.jobs import Registry, instances, registry
 from bridge.jobs.modes import Mode
+from bridge.maintenance import Service
 from bridge.oban.control import Control
 from bridge.oban.draining import Draining
 from bridge.oban.lifecycle import Connect, LifeCycle, check_connect
 from bridge.oban.managing import Managing
-from bridge.plan import make_plan
+from bridge.plan import check_known, make_plan
 from bridge.runtime import Runtime
 
 
@@ -49,7 +50,9 @@ class Oban(LifeCycle, Managing, Control, Draining):
         pool_options: Mapping[str, Any] | None = None,
         registry: Registry = registry,
         connect: Connect = "now",
+        services: Iterable[Service] = (),
         testing: Mode = "disabled",
+        **unknown: Never,
     ) -> None:
         """Describe an instance; `start` connects it.
 
@@ -79,12 +82,16 @@ class Oban(LifeCycle, Managing, Control, Draining):
             registry: The workers that may run.
             connect: `"now"` lets `start` fail where the database is away or has no tables of Oban; `"wait"` lets it
                 wait for them, and `"background"` return at once and wait meanwhile, see `start` and `ready`.
+            services: Background services of your own, objects of subclasses of `bridge.maintenance.Service`. They run
+                where this node serves: it has queues, or cron entries.
             testing: `"manual"` inserts jobs and runs none; `"inline"` runs each where it is enqueued, and stores none.
                 In both, queues, cron and services are checked and then left off, see `bridge.testing`.
+            unknown: Nothing: an option that there is not is refused, and the nearest one named.
 
         Raises:
-            InvalidSetting: A value of the wrong kind, or not just one of `dsn` and `pool`.
+            InvalidSetting: A value of the wrong kind, an unknown option, or not just one of `dsn` and `pool`.
         """
+        check_known(unknown, Oban)
         self._plan = make_plan(
             dsn=dsn,
             pool=pool,
@@ -103,6 +110,7 @@ class Oban(LifeCycle, Managing, Control, Draining):
             notifier=notifier,
             pool_options=pool_options,
             registry=registry,
+            services=services,
             testing=testing,
         )
         self._connect_mode = check_connect(connect)

@@ -116,9 +116,11 @@ class LifeCycle(Inserting):
         opening, self._opening, self._hindrance = self._opening, None, ""
         if opening is not None:
             opening.cancel()
-            await asyncio.wait([opening])
-            if self._runtime is None:
-                instances.unregister(self.name, self)
+            try:
+                await asyncio.wait([opening])
+            finally:  # also where the caller doesn't wait
+                if self._runtime is None:
+                    instances.unregister(self.name, self)
 
     async def _open_patiently(self) -> None:
         delay = RetryDelay(longest=LONGEST)

@@ -9,12 +9,17 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from bridge.pubsub.status import Status
 from bridge.pubsub.throttle import Throttle
 
 logger = logging.getLogger("bridge.pubsub")
+
+#: How many nodes are told apart, and how long their names may be, so that junk can't fill the memory, nor make a node
+#: greet newcomers without end.
+MOST: Final = 1_000
+LONGEST_NAME: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,11 +120,15 @@ class Sonar:
         node = payload.get("node")
         if self._task is None or not isinstance(node, str) or not node:
             return
-        is_new = node not in self.nodes
-        self._heard[node] = time.monotonic()
         if node == self.node:
+            self._heard[node] = time.monotonic()
             self._echo.set()
             return
+        if is_new := node not in (nodes := self.nodes):
+            self._heard = {each: at for each, at in self._heard.items() if each in nodes}
+            if len(node) > LONGEST_NAME or len(nodes) >= MOST:
+                return
+        self._heard[node] = time.monotonic()
         self._settle(self._hears)
         if is_new:
             self.wake()  # so that it hears of this node before this one's next turn

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Iterable
 from fnmatch import fnmatchcase
 from typing import Any, Final
@@ -15,6 +16,9 @@ logger = logging.getLogger("bridge.telemetry")
 Handler = Callable[[str, Any], None]
 
 _handlers: Final[dict[str, tuple[frozenset[str], Handler]]] = {}
+
+# Handlers come and go from any thread, and from within other handlers. A signal's may do so while its thread holds it.
+_lock: Final = threading.RLock()
 
 # What `wanted` says yes to: the names that somebody asked for, and the spans that have one of them.
 _wanted: frozenset[str] = frozenset()
@@ -36,16 +40,19 @@ def attach(handler_id: str, events: str | Iterable[str], handler: Handler) -> No
     Raises:
         ValidationError: A name that no event has, or a handler id that is taken.
     """
-    if handler_id in _handlers:
-        raise ValidationError("handler_id", handler_id, "an id that is not in use", "detach the other one first")
-    _handlers[handler_id] = (names_of(events), handler)
-    _count_wishes()
+    names = names_of(events)
+    with _lock:
+        if handler_id in _handlers:
+            raise ValidationError("handler_id", handler_id, "an id that is not in use", "detach the other one first")
+        _handlers[handler_id] = (names, handler)
+        _count_wishes()
 
 
 def detach(handler_id: str) -> bool:
     """Remove a handler; False where there is none of that id."""
-    found = _handlers.pop(handler_id, None)
-    _count_wishes()
+    with _lock:
+        found = _handlers.pop(handler_id, None)
+        _count_wishes()
     return found is not None
 
 
@@ -78,7 +85,7 @@ def names_of(events: str | Iterable[str]) -> frozenset[str]:
 
 def _count_wishes() -> None:
     global _wanted  # noqa: PLW0603 - a set that is replaced is read without a lock, from any thread
-    names = frozenset().union(*(names for names, _ in _handlers.values()))
+    names = frozenset().union(*(names for names, _ in tuple(_handlers.values())))
     _wanted = names | {span for span in SPANS if any(name.startswith(f"{span}.") for name in names)}
 
 
@@ -88,5 +95,13 @@ def _call(handler_id: str, handler: Handler, name: str, event: Any) -> None:
     except (KeyboardInterrupt, SystemExit):
         raise  # a signal's handler may have raised them while ours ran
     except BaseException:  # a CancelledError of a plain function is nobody's wish, and would end a queue in silence
-        detach(handler_id)
+        _give_up(handler_id, handler)
         logger.exception("telemetry handler %r raised on %s and was detached", handler_id, name)
+
+
+def _give_up(handler_id: str, handler: Handler) -> None:
+    with _lock:
+        if (found := _handlers.get(handler_id)) is not None and found[
+            1
+        ] == handler:  # it may have made room for another
+            detach(handler_id)

@@ -9,7 +9,7 @@ from typing import Any
 
 from bridge.config import default_node
 from bridge.errors import InvalidJob, InvalidWorker
-from bridge.jobs import FunctionWorker, Job, Registry, Worker, checks, registry
+from bridge.jobs import FunctionWorker, Job, Registry, Worker, checks, contracts, registry
 from bridge.jobs.job import OPTIONS
 from bridge.jobs.worker import options_of
 from bridge.queues.execution import Execution
@@ -91,16 +91,25 @@ async def process_job(job: Job[Any], /, *, registry: Registry = registry) -> Any
 
     Raises:
         UnknownWorker: It is not registered.
-        Exception: As in `perform_job`.
+        ContractError, Exception: As in `perform_job`, also of args that the test has put in place of the job's.
     """
     if job.id is None:
         raise InvalidJob("job", job, "a job as a worker gets it", "build it with build_job(Worker, args)")
+    _hold_to_contract(job, registry)
     execution = Execution(job, registry, Instance(node=default_node()))
     outcome = await run_here(execution)
     outcome.report(recorded=False, oban=Instance(node=default_node()))
     if outcome.error is not None:
         raise outcome.error
     return execution.result
+
+
+def _hold_to_contract(job: Job[Any], registry: Registry) -> None:
+    """Read args that were set on a job as those of a row are read, which the execution does."""
+    contract = registry.resolve(job.worker).options.contract
+    if contract is not None and job._args_text is None:  # noqa: SLF001 - what tells set args from a row's
+        typed = contracts.contract_of(job.args) is not None
+        job.args = contract.cast(contract.dump(job.args) if typed else job.args)
 
 
 def _class_of(worker: Any) -> type[Worker]:

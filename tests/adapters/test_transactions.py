@@ -1,8 +1,10 @@
 """Jobs belong to the transaction of the connection that they are inserted by, whatever library it is of."""
 
+import asyncio
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
+import asyncpg
 import pytest
 from engine.rig import row
 
@@ -10,7 +12,7 @@ from bridge.engine import inserts
 from bridge.engine.schema import inspect
 from bridge.jobs import Job
 
-from .kinds import entered, settled
+from .kinds import KINDS, entered, settled
 
 AT = datetime(2026, 3, 1, 12, 30, 15, 123456, tzinfo=UTC)
 ODD = 'a "quoted" \\ one, {with} %s %% $1 ? @> null \' é 漢 🎉 \n'
@@ -139,6 +141,22 @@ def odd_job():
     )
 
 
+@pytest.mark.usefixtures("choosy")
+async def test_a_transaction_of_asyncpg_that_was_begun_by_a_statement(engine, installed, conn):
+    own = await asyncpg.connect(installed)
+    try:
+        await own.execute("begin")
+        await engine.insert_many(many("alpha", "beta"), own)
+        with pytest.raises(asyncpg.CheckViolationError):
+            await engine.insert_many([Job("W"), Job("W", priority=7)], own)
+        await engine.insert(Job("W", unique=True), own)
+        assert await count(conn) == 0
+        await own.execute("commit")
+    finally:
+        await own.close()
+    assert await count(conn) == 3
+
+
 async def test_rows_are_those_that_asyncpg_writes(engine, held, conn):
     expected = await row(conn, (await engine.insert(odd_job())).id)
     one = await engine.insert(odd_job(), held.conn)
@@ -160,3 +178,17 @@ async def test_the_catalog_is_read_by_any_library(held, conn):
 
     assert await inspect(held.conn) == expected
     assert (await inspect(held.conn, 'no "such" %s $1')).schema_exists is False
+
+
+@pytest.mark.parametrize("kind", ["asyncpg", "psycopg, async"])
+async def test_one_that_is_cancelled_leaves_no_transaction_open(engine, installed, conn, kind):
+    async with KINDS[kind](installed, autocommit=True) as held:
+        for steps in range(6):
+            task = asyncio.create_task(engine.insert(Job("W", unique=True, args={"n": steps}), held.conn))
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            await engine.insert(Job("After"), held.conn)
+            assert await conn.fetchval("select count(*) from oban_jobs where worker = 'After'") == steps + 1

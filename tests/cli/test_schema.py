@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from bridge.cli.main import app
-from bridge.engine.schema import inspect, install, install_sql, own_sql, uninstall_sql
+from bridge.engine.schema import inspect, install, install_sql, own_sql, uninstall_sql, upgrade_sql
 from bridge.errors import SchemaError
 
 NOWHERE = "postgresql://nobody@127.0.0.1:1/nothing"
@@ -105,6 +105,32 @@ async def test_upgrade_tells_its_steps_and_what_they_mean_for_old_nodes(bridge, 
         "no trigger announces inserts any more: Elixir nodes of Oban before 2.17 wait for the next staging",
     ]
     assert second.output.splitlines() == ["nothing to upgrade", 'schema "public": version 14 of 14']
+
+
+async def test_upgrade_prints_the_sql_from_the_databases_version_and_does_nothing(bridge, conn):
+    await as_version_11(conn)
+
+    result = await bridge("upgrade", "--sql")
+
+    assert result.output == upgrade_sql(from_version=11) + own_sql()
+    assert (await inspect(conn)).version == 11
+    await conn.execute(result.output)
+    assert (await inspect(conn)).version == 14
+    assert (await bridge("upgrade")).output.splitlines()[0] == "nothing to upgrade"
+
+
+async def test_upgrade_prints_the_sql_between_two_versions_without_a_database(bridge):
+    result = await bridge("upgrade", "--sql", "--from", "9", "--to", "11", "--prefix", "jobs", dsn=NOWHERE)
+
+    assert result.output == upgrade_sql("jobs", from_version=9, to_version=11) + own_sql("jobs")
+
+
+@pytest.mark.parametrize("arguments", [("--from", "9"), ("--to", "12"), ("--sql", "--repair")])
+async def test_upgrade_refuses_options_that_do_not_go_together(bridge, conn, arguments):
+    await as_version_11(conn)
+
+    assert (await bridge("upgrade", *arguments)).exit_code == 2
+    assert (await inspect(conn)).version == 11
 
 
 async def test_repair_tells_what_it_put_back_and_takes_no_steps(bridge, conn):

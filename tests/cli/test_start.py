@@ -19,6 +19,14 @@ from bridge.engine.schema import install
 WORKERS = """
 import asyncio, sys
 from bridge import Worker, worker
+from bridge.maintenance import Service
+
+class Sweep(Service):
+    def __init__(self):
+        super().__init__("sweep", 60)
+
+    async def run_once(self):
+        print('{"event": "swept"}', flush=True)
 
 @worker(queue="default", name="Tests.Greet")
 class Greet(Worker):
@@ -309,6 +317,20 @@ async def test_waits_for_tables_where_it_is_told_to(node: Any, database: str) ->
     await install(conn, "public")
     await conn.close()
     running.until("bridge.started")
+
+
+def test_services_of_the_settings_run(node: Any, installed: str) -> None:
+    node(*options(installed), BRIDGE_SERVICES="work_here.Sweep").until("swept")
+
+
+@pytest.mark.parametrize("service", ["work_here.Greet", "work_here.Nothing", "Sweep"])
+def test_what_is_no_service_is_refused(tmp_path: Path, service: str) -> None:
+    (tmp_path / "work_here.py").write_text(WORKERS)
+    done = run(tmp_path, "start", "--queues", "a:1", "--dry-run", BRIDGE_SERVICES=service)
+    assert done.returncode == 1
+    told = f"services: expected a subclass of bridge.maintenance.Service, such as work.Sweep, got {service!r}"
+    assert told in done.stderr
+    assert "(from environment BRIDGE_SERVICES)" in done.stderr
 
 
 def test_a_dry_run_shows_what_would_run_and_hides_the_password(tmp_path: Path) -> None:

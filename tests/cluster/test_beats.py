@@ -104,4 +104,22 @@ def test_a_promise_that_is_none_is_ignored(beats, payload):
 
 def test_nobody_is_believed_for_ever(beats):
     say(beats, 1e300)
-    assert beats.promised(leads=False) == 3_600
+    assert beats.promised(leads=False) == 30
+    say(beats, 10**400)
+    assert beats.promised(leads=False) == 30
+
+
+def test_where_rounds_are_rare_a_promise_may_last_for_some_of_them(clock):
+    beats = Beats("Oban@python", "a", interval=60)
+    say(beats, 120.5)
+    assert beats.promised(leads=False) == 120.5
+
+
+def test_a_flood_of_promises_is_not_kept(beats, clock):
+    for number in range(1_000):
+        say(beats, lease=f"{number}@python")
+    say(beats, lease="x" * 10_000)
+    assert len(beats._promises) == 100
+    clock.now += 31
+    say(beats, lease="Another@python")
+    assert list(beats._promises) == ["Another@python"]

@@ -240,6 +240,54 @@ async def test_no_election_ends_while_jobs_are_being_staged(node, conn, installe
     await other.close()
 
 
+async def test_a_default_isolation_hides_no_election_from_who_stages(node, conn, installed):
+    database = await conn.fetchval("select current_database()")
+    await conn.execute(f"alter database {database} set default_transaction_isolation = 'repeatable read'")
+    oban = await node("a", stager={"interval": 600})
+    await leading(oban)
+    other = await asyncpg.connect(installed)
+    async with other.transaction():
+        await lease(other)
+        await insert_row(conn, state="scheduled", scheduled_at=DUE)
+        staging = asyncio.create_task(oban._parts.engine.stage([], allowed=True, heed=True))
+        waiting = "select count(*) from pg_locks where not granted and mode = 'ShareLock'"
+        await until(lambda: conn.fetchval(waiting))
+    assert await staging == (0, set())
+    await other.close()
+
+
+# Junk
+
+
+async def test_promises_that_are_kept_up_for_ever_and_not_kept_stop_nothing(node, conn, monkeypatch):
+    monkeypatch.setattr("bridge.maintenance.stager.TRUST", 0.5)
+    oban = await node("a", instance="Oban")
+    await leading(oban)
+    forged = json.dumps({"lease": "A@python", "node": "nobody", "within": 1e300})
+    await notify(conn, "stager", forged)
+    await resting(oban)
+    oban.statements.clear()
+    job = await insert_row(conn, state="scheduled", scheduled_at=DUE)
+    await until(lambda: is_available(conn, job))
+    assert oban._parts.situation.promised() > 20
+    assert len(oban.statements.of("What a stager has to know")) == 1
+
+
+async def test_a_flood_of_messages_makes_no_flood_of_rounds_or_elections(node, conn):
+    oban = await node("a", stager={"interval": 600})
+    await leading(oban)
+    async with asyncio.timeout(PATIENCE):
+        await oban.notifier.wait_for(Status.SOLITARY)
+    oban.statements.clear()
+    begun = asyncio.get_running_loop().time()
+    for _ in range(200):
+        await notify(conn, "leader", '{"down":"a@python"}')
+        await asyncio.sleep(0.005)
+    most = 2 + (asyncio.get_running_loop().time() - begun) / 0.05
+    assert 2 <= len(oban.statements.of("What a stager has to know")) <= most
+    assert 2 <= len(oban.statements.of("Takes the lease")) <= most
+
+
 # Who can't hear
 
 
@@ -320,6 +368,21 @@ async def test_where_no_lease_can_be_had_every_node_stages(node, conn, installed
                 assert not oban.is_leader
             job = await insert_row(conn, state="scheduled", scheduled_at=DUE)
             await until(lambda: is_available(conn, job))
+
+
+async def test_a_role_that_may_only_read_leases_leaves_due_jobs_to_others_and_goes_on(conn, installed, caplog):
+    """It can't keep elections of Elixir's away while it stages."""
+    async with poor_role(conn, installed) as dsn:
+        role = dsn.rpartition("=")[2]
+        await conn.execute(f"revoke all on oban_peers from {role}; grant select on oban_peers to {role}")
+        async with Oban(dsn=dsn, node="a", queues={"default": 1}, stager=QUICK) as oban:
+            job = await insert_row(conn, state="scheduled", scheduled_at=DUE)
+            for _ in range(3):
+                await asyncio.wait_for(oban._parts.stager.wait_for_round(), PATIENCE)
+            assert (await row_of(conn, job))["state"] == "scheduled"
+    told = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert len([text for text in told if "can't stage" in text]) == 1
+    assert not [text for text in told if "release the lease" in text]
 
 
 async def test_a_node_that_may_not_lead_stages_nothing_by_itself(node, conn):

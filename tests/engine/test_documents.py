@@ -6,6 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bridge.engine import documents
 from bridge.engine.documents import Document
 
 SCALARS = st.sampled_from([0, 1, 1.0, -1, 10, 1.5, 1e20, "", "1", "a", "é", True, False, None])
@@ -40,7 +41,9 @@ async def ask(conn, left, right):
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(pairs=st.lists(PAIRS, min_size=1, max_size=1))
-async def test_it_is_postgresqls(conn, pairs):
+@pytest.mark.parametrize("few", [0, documents._FEW], ids=["looked up", "gone through"])
+async def test_it_is_postgresqls(conn, monkeypatch, few, pairs):
+    monkeypatch.setattr(documents, "_FEW", few)
     for left, right in pairs:
         texts = json.dumps(left), json.dumps(right)
         first, second = map(Document, texts)
@@ -78,6 +81,15 @@ async def test_the_same_both_ways(conn, left, right, same):
     assert await ask(conn, left, right) == (same, same) or not same
     assert Document(left).equals(Document(right)) is same
     assert (Document(left).digest == Document(right).digest) or not same
+
+
+@pytest.mark.timeout(20)  # each item beside each other one would take minutes
+def test_thousands_of_nested_items_are_compared_in_no_time():
+    items = [{"id": number, "name": "same"} for number in range(10_000)]
+    document = Document(json.dumps({"a": items}))
+
+    assert document.equals(Document(json.dumps({"a": items[::-1]})))
+    assert not document.contains(Document(json.dumps({"a": [*items, {"id": 10_000}]})))
 
 
 async def test_part_of_a_document_keeps_its_numbers(conn):

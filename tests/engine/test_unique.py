@@ -97,6 +97,15 @@ async def test_a_conflict_is_the_stored_job(engine, conn):
     assert (first.conflict, given.conflict, given.id) == (False, False, None)
 
 
+async def test_a_conflict_that_is_inserted_again_is_a_new_job(engine):
+    await engine.insert(make())
+    conflict = await engine.insert(make())
+
+    job = await engine.insert(conflict)
+
+    assert (conflict.conflict, job.conflict, job.id != conflict.id) == (True, False, True)
+
+
 async def test_a_job_that_was_deleted_meanwhile_is_inserted_again(engine, conn):
     await engine.insert(make())
     await conn.execute("delete from oban_jobs")

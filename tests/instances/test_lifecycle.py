@@ -5,11 +5,12 @@ import asyncio
 import asyncpg
 import pytest
 from databases import dsn_of, run_on_server
+from engine.schema.oban_databases import OBAN_PY, make
 from proxy import wire_to
 from queues.rig import PATIENCE, insert_row, until
 
 from bridge import Oban
-from bridge.engine.schema import install
+from bridge.engine.schema import install, upgrade
 from bridge.errors import InstanceNotFound, InvalidSetting, NotRunning, SchemaError
 
 
@@ -137,3 +138,47 @@ async def test_what_can_never_work_is_not_waited_for(installed, caplog):
 def test_a_way_to_connect_that_is_none_is_refused(value):
     with pytest.raises(InvalidSetting, match="one of now, wait, background"):
         Oban(dsn="postgresql:///a", connect=value)
+
+
+@pytest.mark.parametrize("testing", ["disabled", "manual"])
+async def test_tables_of_an_older_version_are_told_with_the_mend(database, caplog, testing):
+    conn = await asyncpg.connect(database)
+    await make(conn, "V12")
+
+    async with Oban(dsn=database, testing=testing):
+        pass
+    [told] = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert "version 12 of 14" in told
+    assert "`bridge upgrade`" in told
+    assert "Elixir" in told
+
+    caplog.clear()
+    await upgrade(conn)
+    await conn.close()
+    async with Oban(dsn=database, testing=testing):
+        pass
+    assert caplog.records == []
+
+
+async def test_tables_without_versions_are_not_called_old(database, caplog):
+    conn = await asyncpg.connect(database)
+    await make(conn, OBAN_PY)
+    await conn.close()
+
+    async with Oban(dsn=database):
+        pass
+
+    assert caplog.records == []
+
+
+async def test_a_stop_that_nobody_waits_for_leaves_the_name_free(installed, caplog):
+    oban = Oban(dsn=dsn_of("not_there_yet"), connect="background")
+    await oban.start()
+    await until(lambda: asyncio.sleep(0, waiting(caplog)))
+    stopping = asyncio.create_task(oban.stop())
+    await asyncio.sleep(0)
+    stopping.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await stopping
+    async with Oban(dsn=installed) as another:
+        assert await another.count_jobs() == {}

@@ -273,3 +273,31 @@ def test_a_state_is_its_text():
 def test_both_times_at_once_are_refused():
     with pytest.raises(InvalidJob, match="schedule_in: expected only one of scheduled_at and schedule_in, got 1"):
         Job("W", scheduled_at=MOMENT, schedule_in=1)
+
+
+class TestToDict:
+    def test_what_a_new_job_has_without_what_it_has_not(self):
+        job = Job("W", args={"a": 1}, queue="alpha", scheduled_at=MOMENT, tags=["t"], unique=True)
+
+        assert job.to_dict() == {
+            "state": "scheduled",
+            "queue": "alpha",
+            "worker": "W",
+            "args": {"a": 1},
+            "meta": {},
+            "tags": ["t"],
+            "errors": [],
+            "attempt": 0,
+            "max_attempts": 20,
+            "priority": 0,
+            "attempted_by": [],
+            "scheduled_at": MOMENT,
+        }
+        assert type(job.to_dict()["state"]) is str
+
+    def test_all_columns_of_a_row_but_its_id_and_what_is_null(self):
+        found = read().to_dict()
+
+        assert set(make_row()) - set(found) == {"id", "completed_at", "cancelled_at", "discarded_at"}
+        assert (found["args"], found["meta"]) == ({"a": 1}, {"m": 2})
+        assert found["errors"][0]["error"] == "no"

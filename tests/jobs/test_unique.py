@@ -70,6 +70,9 @@ class TestOptions:
             ({"fields": ["arg"]}, "unique.fields: expected some of .*, got 'arg'; did you mean 'args'?"),
             ({"keys": "id"}, "unique.keys: expected a list of keys, got 'id'"),
             ({"keys": [1]}, "unique.keys: expected texts, got 1"),
+            ({"keys": [["id"]]}, r"unique.keys: expected texts, got \['id'\]"),
+            ({"fields": [["args"]]}, r"unique.fields: expected some of .*, got \['args'\]"),
+            ({"states": [{}]}, "unique.states: expected some of .*, got {}"),
             ({"keys": ["a\0"]}, "unique.keys: expected text without NUL"),
             ({"keys": ["id"], "fields": ["worker"]}, "unique.keys: expected none, where neither args nor meta is"),
             ({"states": "succesful"}, "unique.states: .* did you mean 'successful'"),
@@ -165,6 +168,7 @@ class TestReplace:
         [
             ("args", "replace: expected a list of columns, or a dict"),
             (["state"], "replace: expected a column that can be replaced, got 'state'"),
+            ([["args"]], r"replace: expected a column that can be replaced, got \['args'\]"),
             (["arg"], "did you mean 'args'?"),
             ({"done": ["args"]}, "replace: expected a state, got 'done'"),
             ({"scheduled": "args"}, "replace: expected a list of columns"),

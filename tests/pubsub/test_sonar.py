@@ -152,6 +152,18 @@ class TestWire:
             await sender.publish("public.oban_sonar", [json.dumps({"node": "ex", "ping": ping, "time": -1})])
             await expect(notifier, Status.CLUSTERED)
 
+    async def test_a_flood_of_names_is_not_kept_and_hides_no_node_that_is_known(self, database):
+        async with listening(database, node="a", pace=Pace(interval=600)) as (notifier, sender):
+            await expect(notifier, Status.SOLITARY)
+            await sender.publish("public.oban_sonar", a_ping("ex@host-a"))
+            await expect(notifier, Status.CLUSTERED)
+            pings = [a_ping("x" * 1_001)[0], *(a_ping(f"forged-{number}")[0] for number in range(1_500))]
+            await sender.publish("public.oban_sonar", pings)
+            await until(lambda: asyncio.sleep(0, notifier.counters.received >= 1_500))
+            assert len(notifier.nodes) == 1_000
+            assert {"a", "ex@host-a"} < notifier.nodes
+            assert notifier.counters.received < 1_600  # each newcomer is not greeted by a ping of its own
+
     async def test_a_prefix_that_is_too_long_for_the_channel_pings_nobody(self, database):
         async with asyncpg.create_pool(database, min_size=1, max_size=1), sending(database) as sender:
             notifier = make(database, sender, prefix="p" * 60, node="a", pace=QUICK)

@@ -11,7 +11,7 @@ import pytest
 
 from bridge import Cancel, Discard, Job, Record, Snooze
 from bridge.codecs.recorded import decode_recorded
-from bridge.errors import JobCancelled
+from bridge.errors import JobCancelled, JobError
 
 from .rig import TIMES, insert_row, returning, row_of
 
@@ -288,3 +288,40 @@ async def test_a_cancellation_is_no_failure(run):
     assert event.result == Cancel("enough")
     assert not hasattr(event, "error")
     assert issubclass(JobCancelled, Exception)
+
+
+class TestUnsavedError:
+    async def test_backoff_goes_by_the_error_that_it_follows(self, run):
+        seen = []
+
+        def backoff(_self, job):
+            seen.append(job.unsaved_error)
+            return 3_000 if isinstance(job.unsaved_error.reason, ValueError) else 1
+
+        row, event = await run(boom, methods={"backoff": backoff})
+
+        assert row["scheduled_at"] - row["attempted_at"] > timedelta(seconds=2_900)
+        assert seen == [event.job.unsaved_error]
+        assert (seen[0].kind, seen[0].reason) == ("error", event.error)
+        assert seen[0].stacktrace in row["errors"][0]["error"]
+        assert seen[0].stacktrace.startswith("Traceback")
+        assert seen[0].stacktrace.endswith("ValueError: kaboom é ✓\n")
+
+    async def test_what_is_no_exception_is_an_exit(self, run):
+        _, event = await run(exit_process)
+
+        assert event.job.unsaved_error.kind == "exit"
+        assert isinstance(event.job.unsaved_error.reason, SystemExit)
+
+    @pytest.mark.parametrize(("result", "error"), [(Cancel("no"), JobCancelled), (Discard("no"), JobError)])
+    async def test_a_job_that_ended_itself_has_what_its_errors_say(self, run, result, error):
+        _, event = await run(returning(result))
+
+        assert type(event.job.unsaved_error.reason) is error
+        assert event.job.unsaved_error.stacktrace == ""
+
+    @pytest.mark.parametrize("result", [None, Snooze(60)])
+    async def test_without_a_failure_there_is_none(self, run, result):
+        _, event = await run(returning(result))
+
+        assert event.job.unsaved_error is None

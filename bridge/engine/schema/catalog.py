@@ -103,6 +103,17 @@ class Catalog:
         states = [f"the state {state}" for state in sorted(_STATES - set(self.states))]
         return ", ".join([*(f"the column {column}" for column in self.missing_columns), *states])
 
+    @property
+    def outdated(self) -> str:
+        """What to tell of tables older than the newest version; empty where they are not, or have no numbers."""
+        if not self.version or self.version >= NEWEST_VERSION:
+            return ""
+        return (
+            f"Oban's tables in schema {quote_ident(self.prefix)} have version {self.version} of {NEWEST_VERSION}; they "
+            "work, and `bridge status` shows what they lack; bring them up to date by `bridge upgrade`, or by the "
+            "migrations of the Elixir app that owns them"
+        )
+
     def require(self) -> Catalog:
         """Return itself.
 

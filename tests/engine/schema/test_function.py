@@ -8,6 +8,7 @@ import pytest
 
 from bridge.engine.schema import inspect, install, install_own, own_sql, quote_ident, uninstall
 from bridge.errors import SchemaError
+from bridge.jobs import Job
 from engine.rig import Ear, between, row
 
 from .oban_databases import ALL, make, stranger
@@ -74,6 +75,26 @@ async def test_the_session_s_time_zone_and_search_path_change_nothing(own):
     await own.execute("reset all")
 
     assert (await row(own, job))["scheduled_at"] == AT.replace(tzinfo=None)
+
+
+async def test_tags_are_those_of_python(own):
+    tags = ["vip", " Vav\v", "\t\n\r\fv ", "v", "VIP"]
+    job = await row(own, await enqueue(own, "'W', tags => $1", tags))
+    assert job["tags"] == Job("W", tags=tags).tags == ["vip", "vav", "v"]
+
+
+async def test_functions_that_others_may_make_are_not_called(own):
+    await own.execute(
+        """
+        create function strange() returns text language plpgsql as $$ begin raise 'called'; end $$;
+        create function unnest(text[]) returns setof text language sql as 'select strange()';
+        create function jsonb_build_object(text, text) returns jsonb language sql as 'select strange()::jsonb';
+        create function strange(text[], text) returns text[] language sql as 'select array[strange()]';
+        create aggregate array_agg(text) (sfunc = strange, stype = text[]);
+        """
+    )
+    job = await row(own, await enqueue(own, "'W', tags => array['x']"))
+    assert (job["tags"], job["queue"]) == (["x"], "default")
 
 
 REFUSED = {

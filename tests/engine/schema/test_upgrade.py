@@ -3,8 +3,8 @@ import asyncio
 import asyncpg
 import pytest
 
-from bridge.engine.schema import inspect, quote_ident, repair, upgrade
-from bridge.errors import SchemaError
+from bridge.engine.schema import inspect, quote_ident, repair, upgrade, upgrade_sql
+from bridge.errors import InvalidSetting, SchemaError
 
 from .catalog_dump import dump, expected
 from .oban_databases import FRESH, GROWN, OBAN_PY, make, rows, stranger
@@ -222,3 +222,30 @@ async def test_repair_lets_others_write_meanwhile(database, conn):
     assert len(await repairing) == 3
     await writer.close()
     await watcher.close()
+
+
+@pytest.mark.parametrize("kind", FRESH)
+async def test_the_sql_for_other_tools_does_the_same(conn, kind):
+    prefix = 'my-app "x"'
+    await make(conn, kind, prefix)
+    before = await rows(conn, prefix)
+
+    async with conn.transaction():
+        await conn.execute(upgrade_sql(prefix, from_version=int(kind[1:])) or "select")
+
+    assert await dump(conn, prefix) == expected("V14")
+    assert await rows(conn, prefix) == before
+
+
+async def test_the_sql_ends_at_the_version_that_is_said(conn):
+    await make(conn, "V10")
+
+    await conn.execute(upgrade_sql(from_version=10, to_version=12))
+
+    assert await dump(conn, "public") == expected("V12")
+
+
+@pytest.mark.parametrize(("first", "last"), [(8, 14), (15, 15), (13, 15), (13, 12)])
+def test_steps_that_there_are_not_are_refused(first, last):
+    with pytest.raises(InvalidSetting):
+        upgrade_sql(from_version=first, to_version=last)

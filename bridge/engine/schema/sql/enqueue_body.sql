@@ -1,22 +1,22 @@
 
 #variable_conflict use_variable
 declare
-  run_at timestamptz := coalesce(scheduled_at, clock_timestamp() + schedule_in);
+  run_at timestamptz := coalesce(scheduled_at, pg_catalog.clock_timestamp() + schedule_in);
   plain_tags text[];
   job_id bigint;
 begin
-  if worker is null or char_length(worker) not between 1 and 127 then
+  if worker is null or pg_catalog.char_length(worker) not between 1 and 127 then
     raise invalid_parameter_value using message = 'worker: expected a name of 1 to 127 characters';
   end if;
-  if char_length(coalesce(queue, '')) not between 1 and 127 then
+  if pg_catalog.char_length(coalesce(queue, '')) not between 1 and 127 then
     raise invalid_parameter_value using message = 'queue: expected a name of 1 to 127 characters';
   end if;
-  if coalesce(jsonb_typeof(args), '') <> 'object' then
+  if coalesce(pg_catalog.jsonb_typeof(args), '') <> 'object' then
     raise invalid_parameter_value using
       message = 'args: expected a JSON object',
       hint = 'Wrap it: {"value": ...}. Anything else would stop the queue that loads it.';
   end if;
-  if coalesce(jsonb_typeof(meta), '') <> 'object' then
+  if coalesce(pg_catalog.jsonb_typeof(meta), '') <> 'object' then
     raise invalid_parameter_value using message = 'meta: expected a JSON object';
   end if;
   if coalesce(priority, -1) not between 0 and 9 then
@@ -33,12 +33,12 @@ begin
   end if;
 
   -- As Oban stores them: trimmed, in lower case, without empty and repeated ones, in their order.
-  select coalesce(array_agg(tag order by place), '{}')
+  select coalesce(pg_catalog.array_agg(tag order by place), '{}')
   into plain_tags
   from (
-    select tag, min(nth) as place
-    from unnest(tags) with ordinality as given (text, nth)
-    cross join lateral btrim(lower(given.text), e' \t\n\r\f\v') as tag
+    select tag, pg_catalog.min(nth) as place
+    from pg_catalog.unnest(tags) with ordinality as given (text, nth)
+    cross join lateral pg_catalog.btrim(pg_catalog.lower(given.text), e' \t\n\r\f\x0b') as tag
     where tag <> ''
     group by tag
   ) as kept;
@@ -53,22 +53,22 @@ begin
     plain_tags,
     max_attempts,
     priority,
-    timezone('UTC', coalesce(run_at, now()))
+    pg_catalog.timezone('UTC', coalesce(run_at, pg_catalog.now()))
   )
   returning id into job_id;
 
   -- Up to version 11 a trigger of Oban's announces it. PostgreSQL refuses channels of over 63 bytes; then nodes poll.
   if run_at is null
-    and octet_length({channel}) <= 63
+    and pg_catalog.octet_length({channel}) <= 63
     and not exists (
       select
-      from pg_trigger
-      where tgrelid = {table}::regclass
+      from pg_catalog.pg_trigger
+      where tgrelid = {table}::pg_catalog.regclass
         and tgname = 'oban_notify'
         and tgenabled in ('O', 'A')
     )
   then
-    perform pg_notify({channel}, jsonb_build_object('queue', queue)::text);
+    perform pg_catalog.pg_notify({channel}, pg_catalog.jsonb_build_object('queue', queue)::text);
   end if;
 
   return job_id;
