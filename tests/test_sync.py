@@ -345,6 +345,8 @@ def test_more_than_one_way_to_connect_is_refused(installed):
         SyncOban(dsn="sqlite://")
     with pytest.raises(InvalidSetting, match="prefix"):
         SyncOban(prefix="")
+    with pytest.raises(InvalidSetting, match="pool_options"):
+        SyncOban(dsn=installed, pool_options=5)
 
 
 async def test_another_schema(database, conn):

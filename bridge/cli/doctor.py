@@ -91,7 +91,8 @@ async def _examine(
 @asynccontextmanager
 async def _connection(dsn: str, timeout: float) -> AsyncIterator[Any]:
     # No statement is kept in the session, so that any pooler will do; a dead network is noticed by the client.
-    conn = await connect(dsn, timeout=timeout + 5, statement_cache_size=0)
+    async with asyncio.timeout(timeout + 5):
+        conn = await connect(dsn, timeout=timeout + 5, statement_cache_size=0)
     try:
         yield conn
     finally:

@@ -221,9 +221,10 @@ async def _change(
         for start in range(0, len(ids), size):
             try:
                 done += await change.act(engine, {**filters, "id": ids[start : start + size]})
-            except Exception:
+            except BaseException as error:  # Ctrl-C, too
                 if done:
-                    say(f"{change.done} {done:,} of {len(ids):,} jobs before the error", err=True)
+                    what = "the error" if isinstance(error, Exception) else "it was interrupted"
+                    say(f"{change.done} {done:,} of {len(ids):,} jobs before {what}", err=True)
                 raise
     return done
 

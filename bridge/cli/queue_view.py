@@ -59,8 +59,10 @@ async def look(engine: Engine, notifier: Notifier, patience: float) -> list[Queu
 
 def concerned(signal: Any, name: str, node: str | None, producers: Sequence[LiveProducer]) -> list[LiveProducer]:
     """Return the Python queues that a signal to every node, or to the instance `name` on `node`, is meant for."""
-    meant = _reached(name, node, producers)
-    return [each for each in meant if signal.queue in (signals.ALL_QUEUES, each.queue)]
+    reached = _reached(name, node, producers)
+    if isinstance(signal, signals.Start):  # for all that are reached, whatever they run
+        return reached
+    return [each for each in reached if signal.queue in (signals.ALL_QUEUES, each.queue)]
 
 
 def laggards(

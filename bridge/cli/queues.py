@@ -174,8 +174,10 @@ def _send(settings: Mapping[str, Setting], signal: Any, node: str | None, wait: 
     late, runs = asyncio.run(_publish(settings, known_dsn(settings), signal, node, wait))
     say(f"told {'every node' if node is None else f'{name} on {node}'} to {_told(signal)}")
     if not runs:
-        queue = "a queue" if signal.queue == signals.ALL_QUEUES else _named(signal)
-        say(f"note: no Python node that is alive runs {queue} there; of Elixir's, nothing is known", err=True)
+        kind = "note" if wait is None else "error"  # who waits for nobody would take the end for an answer
+        say(f"{kind}: no Python node that is alive {_lack(signal)} there; of Elixir's, nothing is known", err=True)
+        if wait is not None:
+            raise typer.Exit(1)
     if wait is None:
         say("nodes that listen obey within moments; nobody confirms it, so see `bridge queues list`")
     elif late:
@@ -183,6 +185,12 @@ def _send(settings: Mapping[str, Setting], signal: Any, node: str | None, wait: 
         raise typer.Exit(1)
     else:
         say("all Python nodes that are concerned have done so")
+
+
+def _lack(signal: Any) -> str:
+    if isinstance(signal, signals.Start):
+        return "runs any queue"
+    return f"runs {'a queue' if signal.queue == signals.ALL_QUEUES else _named(signal)}"
 
 
 def _named(signal: Any) -> str:
@@ -205,7 +213,7 @@ async def _publish(
     async with open_engine(settings, dsn) as engine:
         notifier = _notifier(settings, dsn, engine)
         before = await engine.live_producers()
-        runs = isinstance(signal, signals.Start) or bool(concerned(signal, name, node, before))
+        runs = bool(concerned(signal, name, node, before))
         if wait is None:
             await notifier.notify(channels.SIGNAL, payload)
             return [], runs

@@ -119,7 +119,8 @@ def _load_service(name: str) -> Service:
     module, _, attribute = name.rpartition(".")
     import_workers([module] if module else [], "services")
     found: Any = getattr(sys.modules.get(module), attribute, None)
-    made = found() if isinstance(found, type) and issubclass(found, Service) else found
+    is_class = isinstance(found, type) and issubclass(found, Service)
+    made: Any = found() if is_class else found
     if not isinstance(made, Service):
         raise InvalidSetting("services", name, "a subclass of bridge.maintenance.Service, such as work.Sweep")
     return made

@@ -218,7 +218,12 @@ class Job(Generic[Args]):
     def shown_args(self) -> Mapping[str, Any]:
         """`raw_args` for logs: values that the worker's contract calls sensitive are `"<sensitive>"`."""
         contract = contracts.find(self.worker)
-        return self.raw_args if contract is None else contract.redact(self.raw_args)
+        try:
+            return self.raw_args if contract is None else contract.redact(self.raw_args)
+        except DecodeError:
+            if contract is None or not contract.sensitive:
+                raise
+            raise DecodeError("args must be a JSON object, and what the row holds is not shown") from None
 
     def read_args(self, contract: contracts.JobContract) -> None:
         """Make `args` of a row the object of a contract, decoded once; `raw_args` stay what they were.
@@ -247,6 +252,14 @@ class Job(Generic[Args]):
     @meta.setter
     def meta(self, value: Mapping[str, Any]) -> None:
         self._meta, self._meta_text = value, None
+
+    @property
+    def shown_meta(self) -> Mapping[str, Any]:
+        """`meta` for logs: a recorded result is `"<sensitive>"` where the worker's contract hides any value."""
+        meta = self.meta
+        if "return" not in meta or (contract := contracts.find(self.worker)) is None or not contract.sensitive:
+            return meta
+        return {**meta, "return": "<sensitive>"}
 
     @property
     def errors(self) -> list[dict[str, Any]]:

@@ -16,7 +16,8 @@ from bridge.errors import message_of
 from bridge.telemetry import events
 
 _JOB_FIELDS = ("id", "worker", "queue", "attempt", "max_attempts", "args", "meta", "tags")
-_job_values = attrgetter("id", "worker", "queue", "attempt", "max_attempts", "shown_args", "meta", "tags")
+_job_values = attrgetter("id", "worker", "queue", "attempt", "max_attempts", "shown_args", "shown_meta", "tags")
+_SHOWN = {"args": "shown_args", "meta": "shown_meta"}
 _FREE_FIELDS = ("args", "meta", "tags")
 
 #: What a round of a service may have done.
@@ -101,7 +102,7 @@ def _job_fields(job: Any) -> dict[str, Any]:
     try:
         return dict(zip(_JOB_FIELDS, _job_values(job), strict=True))
     except ValueError:  # a poison row's args can't be decoded; its line is the one that matters most
-        return {field: _readable(job, "shown_args" if field == "args" else field) for field in _JOB_FIELDS}
+        return {field: _readable(job, _SHOWN.get(field, field)) for field in _JOB_FIELDS}
 
 
 def _readable(job: Any, field: str) -> Any:

@@ -20,6 +20,7 @@ except ImportError as missing:
 _ID: Final = "bridge-sentry"
 
 _EXTRA: Final = ("args", "attempt", "id", "max_attempts", "meta", "queue", "tags", "worker")
+_SHOWN: Final = {"args": "shown_args", "meta": "shown_meta"}
 
 
 def instrument(*, when: Callable[[events.JobException], bool] | None = None) -> None:
@@ -74,7 +75,7 @@ def _report(event: events.JobException) -> None:
         scope.set_tag("oban_queue", job.queue)
         scope.set_tag("oban_state", event.state)
         for field in _EXTRA:
-            scope.set_extra(field, _readable(job, "shown_args" if field == "args" else field))
+            scope.set_extra(field, _readable(job, _SHOWN.get(field, field)))
         found, hint = _described(event)
         sentry_sdk.capture_event(found, hint=hint)
 

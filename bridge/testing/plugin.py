@@ -71,10 +71,19 @@ def bridge_databases(
     request: pytest.FixtureRequest, bridge_dsn: str, bridge_prepare: Callable[[str], Any] | None
 ) -> Iterator[Databases]:
     """What makes the databases and schemas of this run, for fixtures of a project's own."""
+    from bridge.config import mask_password  # noqa: PLC0415
     from bridge.testing.databases import Databases  # noqa: PLC0415
 
-    with Databases(bridge_dsn, request.config.getini("bridge_prefix"), bridge_prepare) as databases:
+    databases = Databases(bridge_dsn, request.config.getini("bridge_prefix"), bridge_prepare)
+    try:
+        databases.__enter__()
+    except OSError as error:
+        told = f"the server at {mask_password(bridge_dsn)} did not answer: {error or type(error).__name__}"
+        pytest.fail(f"{told}\nStart it, or name another: pytest --bridge-dsn=postgresql://…", pytrace=False)
+    try:
         yield databases
+    finally:
+        databases.__exit__(None, None, None)
 
 
 @pytest.fixture

@@ -2,8 +2,10 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -120,3 +122,32 @@ async def test_passwords_are_shown_nowhere(doctor, conn):
 
     assert "tell-nobody" not in done.stdout + done.stderr
     assert "no connection that listens could be had" in done.stdout
+
+
+async def test_a_reader_that_goes_away_hears_no_more_and_no_noise(doctor, conn, installed):
+    command = [sys.executable, "-m", "bridge", "doctor", "--dsn", installed]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        running.stdout.close()
+        noise = running.stderr.read()
+
+    assert noise == ""
+
+
+@pytest.mark.parametrize("form", [[], ["--json"]])
+async def test_an_output_that_lacks_characters_gets_all_of_it(doctor, conn, form):
+    await conn.execute("insert into oban_jobs (worker, queue) values ('Zoë', 'ż')")
+
+    done = doctor(*form, PYTHONIOENCODING="ascii")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Zo\\xeb" in done.stdout or "Zo\\u00eb" in done.stdout
+
+
+async def test_a_server_that_says_nothing_is_not_waited_for_longer_than_was_asked(doctor):
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        started = time.monotonic()
+        done = doctor("--timeout", "0.1", "--dsn", f"postgresql://ada@127.0.0.1:{mute.getsockname()[1]}/x")
+
+    assert done.returncode == 1
+    assert "did not answer" in done.stderr
+    assert time.monotonic() - started < 30

@@ -184,6 +184,28 @@ async def test_a_contract_gives_its_defaults_and_hides_what_is_sensitive(project
     assert "its contract Order@1 is not known here, so nothing is hidden" in unknown.stderr
 
 
+@pytest.mark.parametrize("line", ['{"worker": "Shop.Order", "args": {"card": "4111"}', '["4111"]', '"4111"'])
+async def test_a_line_that_can_t_be_read_is_not_shown_where_a_contract_hides_values(project, conn, line):
+    done = await project.process("jobs", "enqueue", "--import", "my_workers", "--from", "-", text=line)
+
+    assert (done.returncode, await states(conn)) == (1, {})
+    assert "got a value that is not shown" in done.stderr
+    assert "4111" not in done.stderr
+
+
+@pytest.mark.parametrize("args", ['["4111"]', '{"card": "4111"'])
+async def test_args_that_are_no_object_are_not_shown_where_a_contract_hides_values(project, conn, args):
+    known = ["--import", "my_workers"]
+    await project.process("jobs", "enqueue", "Shop.Order", *known, "--args", '{"id": 1, "card": "4"}')
+
+    for command in (["enqueue", "Shop.Order", "--args", args], ["update", 1, "--set", f"args={args}"]):
+        done = await project.process("jobs", *command, *known)
+        assert (done.returncode, "4111" in done.stderr) == (1, False)
+
+    assert await states(conn) == {"available": 1}
+    assert (await row_of(conn, 1))["args"] == {"id": 1, "card": "4"}
+
+
 async def test_a_recorded_result_hides_what_its_contract_calls_sensitive(project, conn):
     from bridge.codecs.recorded import encode_recorded
 

@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import sys
+import threading
 
 import pytest
 
@@ -145,6 +147,51 @@ def test_a_handler_may_detach_itself_and_attach_another():
     telemetry.emit(START, 2)
 
     assert heard == [(START, 2)]
+
+
+def test_a_handler_that_raises_does_not_take_its_successor_with_it():
+    heard, record = recorder()
+
+    def once(_name, _event):
+        telemetry.detach("mine")
+        telemetry.attach("mine", [START], record)
+        raise RuntimeError("too late")
+
+    telemetry.attach("mine", [START], once)
+    telemetry.emit(START, 1)
+    telemetry.emit(START, 2)
+
+    assert heard == [(START, 2)]
+    assert telemetry.detach("mine")
+
+
+def test_handlers_come_and_go_from_any_thread():
+    errors = []
+
+    def come_and_go(name):
+        try:
+            for _ in range(1_500):
+                telemetry.attach(name, [START], print)
+                assert telemetry.wanted(START)
+                telemetry.detach(name)
+        except BaseException as error:
+            errors.append(error)
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [threading.Thread(target=come_and_go, args=(f"t{n}",)) for n in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+        for n in range(6):
+            telemetry.detach(f"t{n}")
+
+    assert errors == []
+    assert not telemetry.wanted(START)
 
 
 def test_a_handler_may_emit():

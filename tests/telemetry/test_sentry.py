@@ -191,7 +191,7 @@ async def test_what_a_contract_calls_sensitive_is_nowhere_in_an_event(sent, star
     class Pays(Worker):
         async def process(self, job):
             pan = job.args.pan
-            raise ValueError(f"refused a card of {len(pan)} digits")
+            raise ValueError(f"refused a card of {len(pan or '')} digits")
 
     Pays.options = build_options("Pays", {"contract": contract})
     registry.register(Pays, (Pays.options.name,))
@@ -201,8 +201,13 @@ async def test_what_a_contract_calls_sensitive_is_nowhere_in_an_event(sent, star
         await ends.next()
         await insert_row(conn, worker="Sentry.Pay", queue="badges", args=f'{{"pan": "{SECRET}", "n": "x"}}')
         await ends.next(2)
+        await insert_row(conn, worker="Sentry.Pay", queue="badges", args=f'["{SECRET}"]')
+        await ends.next(3)
+        await insert_row(conn, worker="Sentry.Pay", queue="badges", args='{"n": 1}', meta=f'{{"return": "{SECRET}"}}')
+        await ends.next(4)
 
-    assert [event["exception"]["values"][-1]["type"] for event in sent] == ["ValueError", "ContractError"]
+    kinds = [event["exception"]["values"][-1]["type"] for event in sent]
+    assert kinds == ["ValueError", "ContractError", "ContractError", "ValueError"]
     assert "refused a card of 16 digits" in json.dumps(sent[0], default=repr)
     assert SECRET not in json.dumps(sent, default=repr)
     assert sent[0]["extra"]["args"]["pan"] == "<sensitive>"

@@ -179,6 +179,22 @@ async def test_a_row_that_breaks_the_contract_is_told_of_before_the_worker_runs(
     assert seen == []
 
 
+async def test_args_that_a_test_has_set_are_held_to_the_contract(typed, badge, registry):
+    seen = []
+    made = typed(lambda job: seen.append(job.args) or {"path": "x"})
+    job = build_job(made, {"id": 1})
+
+    job.args = {"id": 0}
+    with pytest.raises(ContractError, match="/id"):
+        await process_job(job, registry=registry)
+    job.args = {"id": 2}
+    await process_job(job, registry=registry)
+    job.args = badge(id=3)
+    await process_job(job, registry=registry)
+
+    assert seen == [badge(id=2), badge(id=3)]
+
+
 COLUMNS = (
     "id", "state", "queue", "worker", "errors", "tags", "attempt", "max_attempts", "priority", "attempted_by",
     "inserted_at", "scheduled_at", "attempted_at", "completed_at", "cancelled_at", "discarded_at",

@@ -150,7 +150,12 @@ class Terms:
         return found
 
     def redact(self, args: Any) -> Any:
-        """Return args as a row holds them, with `"<sensitive>"` for fields that any part of the contract calls so."""
+        """Return args as a row holds them, with `"<sensitive>"` for fields that any part of the contract calls so.
+
+        Of args that are no object nothing tells which part is which, so nothing is shown.
+        """
+        if self._sensitive and not isinstance(args, Mapping):
+            return SENSITIVE
         try:
             return redacted(args, self._sensitive) if self._sensitive else args
         except RecursionError:  # too deep to look through, so nothing of it is shown

@@ -11,6 +11,7 @@ from bridge.contracts.source import load_text
 from bridge.jobs.options import build_options
 from bridge.telemetry import events, log
 from tests.queues.rig import ENDS, events_of
+from tests.telemetry.test_log import make_job
 
 from .rig import make_contract, obj
 
@@ -124,3 +125,14 @@ def test_args_that_are_too_deep_to_look_through_are_hidden_whole(pay):
         deep = [deep]
 
     assert pay.__contract__.redact({"amount": deep}) == "<sensitive>"
+
+
+@pytest.mark.parametrize("columns", [{"args": json.dumps([SECRET])}, {"meta": json.dumps({"return": SECRET})}])
+def test_neither_args_that_are_no_object_nor_an_earlier_result_are_in_a_line(pay, columns):
+    job = make_job(**{"args": '{"amount": 1}', "meta": "{}", "worker": "Shop.Pay"} | columns)
+
+    line = log.encode_event(events.JOB_START, telemetry.JobStart(job, 1))
+
+    assert SECRET not in line
+    assert "not shown" in line or "<sensitive>" in line
+    assert pay.__contract__.redact([SECRET]) == "<sensitive>"
