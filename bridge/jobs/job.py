@@ -296,9 +296,7 @@ class Job(Generic[Args]):
         return job
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the columns that have a value, those that an insert may give: all but the id (Oban 2.23: `to_map`).
-
-        Args are as in `raw_args`, and the state is plain text.
+        """Return the columns that have a value, but not the id; `args` as in `raw_args` (Oban 2.23: `to_map`).
 
         Raises:
             DecodeError: Something else than an object stands in the row's args or meta.

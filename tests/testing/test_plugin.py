@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
@@ -270,6 +271,18 @@ def test_the_plugin_is_left_out_where_that_is_asked(project):
     run = project.run("-p", "no:bridge")
     assert run.outcomes() == {"failed": 1}
     assert "fixture 'bridge_dsn' not found" in run.text
+
+
+def test_a_server_that_is_not_there_is_named_without_its_password(project):
+    project.write("test_app.py", "def test_database(bridge_database): pass\n")
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        port = held.getsockname()[1]
+    run = project.run(**{SERVER: f"postgresql://ada:tell-nobody@127.0.0.1:{port}/x"})
+    assert run.outcomes() == {"error": 1}, run.text
+    assert f"the server at postgresql://ada:***@127.0.0.1:{port}/x did not answer" in run.text
+    assert "name another: pytest --bridge-dsn=" in run.text
+    assert "Traceback" not in run.text
+    assert "tell-nobody" not in run.text
 
 
 async def test_a_killed_run_is_cleared_away_by_the_next(project, database):
