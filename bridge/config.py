@@ -163,6 +163,8 @@ def _from_file(file: Path | None, folder: Path) -> _Layer:
         return {}
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InvalidSetting(str(path), None, "a TOML file", "there is no such file") from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InvalidSetting(str(path), str(error), "a TOML file that can be read") from None
     with _said_by(path.name):

@@ -152,6 +152,8 @@ class SyncOban:
 
     def _do(self, call: Callable[[], Coroutine[Any, Any, T]], conn: Any = None) -> T:
         given = self._conn if conn is None else conn
+        if given is None and self._client.has_none:
+            raise InvalidSetting("conn", None, _BLOCKING, "pass conn=…, or make SyncOban(dsn=…)")
         if given is not None and not adapt(given).blocking:
             raise InvalidSetting("conn", type(given), _BLOCKING, _MEND)
         if not self._client.is_set_up:
@@ -171,6 +173,11 @@ class _Client(Oban):
     @property
     def is_set_up(self) -> bool:
         return self._runtime is not None
+
+    @property
+    def has_none(self) -> bool:
+        """Whether it has no connection but those that calls bring."""
+        return self._own is None and isinstance(self._pool, Given) and self._pool.is_empty
 
     @property
     def runs_inline(self) -> bool:

@@ -285,19 +285,25 @@ def test_a_file_by_its_path(tmp_path):
 
 @pytest.mark.parametrize(
     ("content", "reason"),
-    [(None, "No such file"), (b"prefix = ", "Invalid value"), (b"\xff", "codec can't decode"), ("folder", "directory")],
-    ids=["missing", "no TOML", "no text", "a folder"],
+    [(b"prefix = ", "Invalid value"), (b"\xff", "codec can't decode"), ("folder", "directory")],
+    ids=["no TOML", "no text", "a folder"],
 )
 def test_a_file_that_can_not_be_read(tmp_path, content, reason):
     file = tmp_path / "bridge.toml"
     if content == "folder":
         file.mkdir()
-    elif content is not None:
+    else:
         file.write_bytes(content)
 
     with pytest.raises(InvalidSetting, match=reason) as refusal:
         load_settings(environment={}, file=file)
     assert str(refusal.value).startswith(f"{file}: expected a TOML file that can be read, got ")
+
+
+def test_a_file_that_is_not_there_is_told_by_its_name(tmp_path):
+    with pytest.raises(InvalidSetting) as refusal:
+        load_settings(environment={}, file=tmp_path / "no.toml")
+    assert str(refusal.value) == f"{tmp_path / 'no.toml'}: expected a TOML file, got None; there is no such file"
 
 
 # Names

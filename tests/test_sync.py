@@ -290,7 +290,7 @@ async def test_a_client_without_connections_of_its_own(installed, conn):
     with psycopg.connect(installed, autocommit=True) as held:
         oban.enqueue(Job("W", queue="alpha"), conn=held)
     assert await queues(conn) == ["alpha"]
-    with pytest.raises(InvalidSetting, match="conn: expected a connection of"):
+    with pytest.raises(InvalidSetting, match=r"got None; pass conn=…, or make SyncOban\(dsn=…\)"):
         oban.enqueue(Job("W"))
 
 
@@ -336,6 +336,12 @@ async def test_what_does_not_block_is_refused(oban, installed, conn):
             with pytest.raises(InvalidSetting, match="that blocks"):
                 SyncOban(conn=held).enqueue(Job("W"))
     await engine.dispose()
+
+
+def test_a_call_without_any_connection_tells_how_to_give_one():
+    for call in (lambda: SyncOban().enqueue(Job("W")), lambda: SyncOban().get_job(1)):
+        with pytest.raises(InvalidSetting, match=r"got None; pass conn=…, or make SyncOban\(dsn=…\)"):
+            call()
 
 
 def test_more_than_one_way_to_connect_is_refused(installed):

@@ -16,6 +16,11 @@ class Given:
     def __init__(self, conn: Any) -> None:
         self._conn = conn
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is none."""
+        return self._conn is None
+
     async def fetch(self, statement: str, *values: Any, timeout: float | None = None) -> list[Any]:
         """Run a statement on it."""
         return await adapt(self._conn).fetch(statement, values, timeout)

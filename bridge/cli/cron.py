@@ -65,9 +65,11 @@ def _facts(line: Line, times: int) -> dict[str, Any]:
 
 
 def _table(found: list[dict[str, Any]]) -> Table:
-    from rich.table import Table  # noqa: PLC0415 - slow to import
+    from rich.table import Column, Table  # noqa: PLC0415 - slow to import
 
-    table = Table("expression", "worker", "queue", "next", "time zone", "name", "from")
+    times = Column("next", no_wrap=True)  # half a time reads as another one
+    folded = (Column(name, overflow="fold") for name in ("time zone", "name", "from"))
+    table = Table("expression", Column("worker", overflow="fold"), "queue", times, *folded)
     for each in found:
         shown = [datetime.fromisoformat(moment).strftime("%a %Y-%m-%d %H:%M %z") for moment in each["next"]]
         following = "\n".join(shown) or ("when a node begins to lead" if each["expression"] == "@reboot" else "never")

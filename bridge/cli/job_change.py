@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from bridge.cli.database import known_dsn, open_engine
+from bridge.cli.job_enqueue import know_files
 from bridge.cli.job_read import Imports
 from bridge.cli.job_values import parse_changes
 from bridge.cli.options import ConfigFile, Dsn, Prefix
@@ -144,6 +145,7 @@ def update(
     """
     settings = load_settings({"dsn": dsn, "prefix": prefix, "imports": imports}, file=file)
     import_workers(settings["imports"].value)
+    know_files(settings)
     changes = parse_changes(assignments)
 
     async def act(engine: Engine, filters: Mapping[str, Any]) -> int:

@@ -19,7 +19,7 @@ from bridge.cli.options import ConfigFile, Dsn, Prefix
 from bridge.cli.start import import_workers
 from bridge.cli.tables import print_json, say
 from bridge.config import Setting, load_settings
-from bridge.errors import ContractError, DecodeError, InvalidJob, ValidationError
+from bridge.errors import ContractError, DecodeError, InvalidContract, InvalidJob, ValidationError
 from bridge.jobs import Job, checks, contracts, registry
 from bridge.jobs.job import OPTIONS
 
@@ -51,11 +51,14 @@ def enqueue(
 ) -> None:
     """Insert a job, or many of them in one transaction.
 
-    Workers and contracts of the imported modules give their defaults, and their contracts hold; for any other worker,
-    Oban's defaults apply. Lines have the keys worker, args, and options as in Python: queue, schedule_in, tags, ...
+    Workers and contracts of the imported modules give their defaults, and their contracts hold; so do those of the
+    folder of contract files. For any other worker, Oban's defaults apply. Lines have the keys worker, args, and options
+    as in Python: queue, schedule_in, tags, ...
     """
     settings = load_settings({"dsn": dsn, "prefix": prefix, "imports": imports}, file=file)
     import_workers(settings["imports"].value)
+    if worker is None or contracts.find(worker) is None:
+        know_files(settings)
     options = _given(
         queue=queue,
         schedule_in=None if delay is None else parse_duration("--in", delay, InvalidJob),
@@ -122,7 +125,7 @@ def _enqueue_one(
         _tell_violations(error)
         raise typer.Exit(1) from None
     conflict = bool(getattr(job, "conflict", False))
-    _note_unknown(settings, job)
+    _note_unknown([job])
     if as_json:
         print_json((job_row.columns_of(row) if row else {"id": job.id}) | {"conflict": conflict})
     elif conflict:
@@ -138,10 +141,33 @@ async def _insert(settings: Mapping[str, Setting], job: Job[Any]) -> tuple[Job[A
         return job, None if job.id is None else await engine.get(job.id)
 
 
-def _note_unknown(settings: Mapping[str, Setting], job: Job[Any]) -> None:
-    if settings["imports"].value and job.worker not in registry.names() and contracts.find(job.worker) is None:
-        hint = checks.suggest(job.worker, registry.names()) if registry.names() else "they have no workers"
-        say(f"note: no imported module knows {job.worker}, so nothing checked its args; {hint}", err=True)
+def know_files(settings: Mapping[str, Setting]) -> None:
+    """Make the contract files of the project hold, where their generated modules were not imported.
+
+    Raises:
+        InvalidContract: A file of the folder that the settings name is no contract.
+    """
+    setting = settings["contracts.path"]
+    folder = Path(setting.value)
+    if not any(folder.glob("*.json")):
+        return
+    from bridge.contracts import unbuilt  # noqa: PLC0415 - jsonschema is slow to import
+
+    try:
+        unbuilt.know(folder)
+    except InvalidContract as error:
+        if setting.source != "default":
+            raise
+        say(f"note: the files in {folder} are no contracts, so they check nothing: {error}", err=True)
+
+
+def _note_unknown(jobs: Iterable[Job[Any]]) -> None:
+    """Tell of workers that neither a module nor a contract knows."""
+    for worker in sorted({job.worker for job in jobs} - set(registry.names())):
+        if contracts.find(worker) is None:
+            near = checks.suggest(worker, registry.names()) if registry.names() else "name modules with --import"
+            told = f"no imported module knows {worker}, and no contract file"
+            say(f"note: {told}, so nothing checked its args; {near}", err=True)
 
 
 def _tell_violations(error: ContractError, place: str = "") -> None:
@@ -194,6 +220,7 @@ def _enqueue_lines(settings: Mapping[str, Setting], name: str, defaults: Mapping
             place = f"line {lines.number}: " if lines.number else ""
             say(f"error: {place}nothing was inserted: {error}", err=True)
             raise typer.Exit(1) from None
+    _note_unknown(jobs)
     there = sum(bool(getattr(job, "conflict", False)) for job in jobs)
     if as_json:
         print_json({"enqueued": len(jobs) - there, "conflicts": there, "ids": [job.id for job in jobs]})

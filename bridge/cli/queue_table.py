@@ -39,10 +39,21 @@ def show(queues: Sequence[QueueView]) -> None:
     rows = [cells for queue in queues for cells in _cells(queue)]
     print_table(_COLUMNS, [[row.get(column.name, "") for column in _COLUMNS] for row in rows])
     statuses = {place.status for queue in queues for place in queue.places}
-    if "no answer" in statuses:
-        say("no answer: alive by its heartbeat, but it doesn't listen, so control messages don't reach it", err=True)
+    for node, silent in sorted(_silent(queues).items()):
+        told = f"{node} was last heard {silent:.0f} s ago; perhaps it is dead, or it doesn't listen"
+        say(f"no answer: {told}, so control messages don't reach it", err=True)
     if "other" in statuses:
         say("other: a node of Elixir's, or one without a heartbeat, known by what it runs", err=True)
+
+
+def _silent(queues: Sequence[QueueView]) -> dict[str, float]:
+    """Return the seconds since the last heartbeat of the nodes that don't answer."""
+    found: dict[str, float] = {}
+    for place in (place for queue in queues for place in queue.places):
+        if place.silent is not None:
+            node = place.node or "?"
+            found[node] = min(place.silent, found.get(node, place.silent))
+    return found
 
 
 def _cells(queue: QueueView) -> Iterator[dict[str, str]]:

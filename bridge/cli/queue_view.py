@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 from bridge.engine import Engine, LiveProducer
@@ -27,6 +28,7 @@ class Place:
         status: `running`, `paused` or `stopping`, as the node answers; `no answer` of a Python node that is alive by
             its heartbeat; `other` for Elixir's nodes, and those without a heartbeat, known by what they run.
         limit: How many jobs may run at once, where the node answers.
+        silent: Seconds since the last heartbeat, where a Python node doesn't answer.
     """
 
     node: str | None
@@ -35,6 +37,7 @@ class Place:
     running: int
     status: str
     limit: int | None = None
+    silent: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,7 @@ async def look(engine: Engine, notifier: Notifier, patience: float) -> list[Queu
         jobs.setdefault(row["queue"], {})[row["state"]] = row["jobs"]
     producers = await engine.live_producers()
     states = await _ask(notifier, producers, patience)
-    places = _places(states, producers, await _running(engine))
+    places = _places(states, producers, await _running(engine), (await engine.read_clock()).now)
     return [QueueView(name, jobs.get(name, {}), places.get(name, [])) for name in sorted({*jobs, *places})]
 
 
@@ -115,7 +118,7 @@ async def _running(engine: Engine) -> _Running:
 
 
 def _places(
-    states: Sequence[QueueState], producers: Sequence[LiveProducer], running: _Running
+    states: Sequence[QueueState], producers: Sequence[LiveProducer], running: _Running, now: datetime
 ) -> dict[str, list[Place]]:
     found: dict[str, list[Place]] = {}
     answered = {state.uuid for state in states}
@@ -126,7 +129,9 @@ def _places(
     for each in producers:
         if each.uuid not in answered:
             jobs = running.get((each.queue, each.node, each.uuid), 0)
-            found.setdefault(each.queue, []).append(Place(each.node, each.name, each.uuid, jobs, "no answer"))
+            silent = max((now - each.beat_at).total_seconds(), 0.0)
+            place = Place(each.node, each.name, each.uuid, jobs, "no answer", silent=silent)
+            found.setdefault(each.queue, []).append(place)
     for (queue, node, uuid), jobs in running.items():
         if uuid not in known:
             found.setdefault(queue, []).append(Place(node, None, uuid, jobs, "other"))

@@ -55,7 +55,7 @@ def parse_field(field: Field, text: str) -> tuple[int, ...]:
 def _numbers(field: Field, part: str, text: str) -> Iterable[int]:
     match = _PART.fullmatch(part)
     if match is None:
-        raise refuse(text, f"a {field.name}: *, n, a-b, */step, a-b/step or n/step, with commas between", _mend(field))
+        raise refuse(text, f"{_one(field)}: *, n, a-b, */step, a-b/step or n/step, with commas between", _mend(field))
     first, last, step = match["first"], match["last"], int(match["step"] or 1)
     if first is None:
         return range(field.first, field.last + 1, step)
@@ -66,17 +66,21 @@ def _numbers(field: Field, part: str, text: str) -> Iterable[int]:
     if low > high:
         raise refuse(
             text,
-            f"a {field.name} whose range goes upwards",
+            f"{_one(field)} whose range goes upwards",
             f"write it as two, with a comma: {_wrapped(field, low, high)}",
         )
     return range(low, high + 1, step)
+
+
+def _one(field: Field) -> str:
+    return f"{'an' if field is HOUR else 'a'} {field.name}"
 
 
 def _number(field: Field, digits: str, text: str) -> int:
     number = int(digits.lstrip("0")[:3] or 0)  # the rest makes no difference, and Python reads no endless numbers
     if not field.first <= number <= field.last:
         sunday = field is WEEKDAY and number == 7
-        raise refuse(text, f"a {field.name} from {field.first} to {field.last}", "Sunday is 0" if sunday else "")
+        raise refuse(text, f"{_one(field)} from {field.first} to {field.last}", "Sunday is 0" if sunday else "")
     return number
 
 

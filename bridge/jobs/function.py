@@ -68,8 +68,12 @@ class FunctionWorker:
         return self.worker.new(self._signature.bind(*args, **kwargs).arguments)
 
     async def enqueue(self, *args: Any, **kwargs: Any) -> Job[Any]:
-        """Build a job and insert it; raises as `new` and `Worker.enqueue` do."""
-        return await self.worker.enqueue(self._signature.bind(*args, **kwargs).arguments)
+        """Build a job and insert it; raises as `new` and `Worker.enqueue` do.
+
+        `oban`, where the function has no argument of that name, is the instance, as in `Worker.enqueue`.
+        """
+        oban = None if "oban" in self._signature.parameters else kwargs.pop("oban", None)
+        return await self.worker.enqueue(self._signature.bind(*args, **kwargs).arguments, oban=oban)
 
 
 def _named_parameters(function: Callable[..., Any]) -> inspect.Signature:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any, Protocol, TypeVar
 
-from bridge.errors import InstanceNotFound, NotRunning
+from bridge.errors import InstanceNotFound, InvalidJob, NotRunning
 from bridge.jobs.job import Job
 
 A = TypeVar("A")
@@ -35,6 +36,20 @@ def unregister(name: str, instance: Enqueuer) -> None:
     """Forget an instance that stopped."""
     if _running.get(name) is instance:
         del _running[name]
+
+
+def choose(oban: Enqueuer | str | None, default: str) -> Enqueuer:
+    """Return the instance that is given, or the running one of that name, or of the default's.
+
+    Raises:
+        InvalidJob: Something else is given, such as a client that blocks.
+        InstanceNotFound: None of that name is running.
+    """
+    if oban is None or isinstance(oban, str):
+        return find(default if oban is None else oban)
+    if not inspect.iscoroutinefunction(getattr(oban, "enqueue", None)):
+        raise InvalidJob("oban", oban, "an instance, or a running one's name", "SyncOban.enqueue takes Worker.new(…)")
+    return oban
 
 
 def find(name: str) -> Enqueuer:

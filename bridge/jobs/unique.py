@@ -158,7 +158,7 @@ def _set(unique: Unique, options: Mapping[str, Any], error: type[ValidationError
     for option in options:
         if option not in _CHECKS:
             mend = checks.suggest(str(option), _CHECKS)
-            raise error(f"unique.{option}", options[option], "an option of unique jobs", mend)
+            raise error("unique", option, "an option of unique jobs", mend)
     for option, (check, default) in _CHECKS.items():
         object.__setattr__(unique, option, check(options[option], error) if option in options else default)
     object.__setattr__(unique, "given", {option: getattr(unique, option) for option in options})

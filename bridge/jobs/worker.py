@@ -75,21 +75,30 @@ class Worker:
 
     @classmethod
     async def enqueue(
-        cls, args: Mapping[str, Any] | Struct | None = None, /, *, conn: Any = None, **options: Unpack[InsertOptions]
+        cls,
+        args: Mapping[str, Any] | Struct | None = None,
+        /,
+        *,
+        oban: instances.Enqueuer | str | None = None,
+        conn: Any = None,
+        **options: Unpack[InsertOptions],
     ) -> Job[Any]:
-        """Build a job and insert it through the running instance that the worker names (default `Oban`).
+        """Build a job and insert it.
+
+        Blocking code passes `new(…)` to `SyncOban.enqueue` instead: what is never awaited inserts nothing.
 
         Args:
             args: What `process` gets in `job.args`.
+            oban: An instance, or a running one's name; default the name that the worker has as its option, `Oban`.
             conn: A connection or session, to insert within its transaction; see `Oban.enqueue`.
             options: As in `new`.
 
         Raises:
-            InvalidJob: As in `new`.
+            InvalidJob: As in `new`, or `oban` is no instance.
             InstanceNotFound: No such instance is running in this process.
         """
         job = cls.new(args, **options)
-        return await instances.find(options_of(cls).oban).enqueue(job, conn=conn)
+        return await instances.choose(oban, options_of(cls).oban).enqueue(job, conn=conn)
 
     def process(self, job: Job[Any]) -> Any:
         """Run the job; `async def` runs on the event loop, plain `def` in a thread of its own.

@@ -27,7 +27,7 @@ _CONNECTIVITY: Final = {
     "isolated": "no messages arrive, not even this node's own: its queues look for jobs themselves",
     "solitary": "this node hears itself, and no other",
     "clustered": "this node hears others",
-    "unknown": "this node does not know yet whether messages arrive",
+    "unknown": "this node does not know whether messages arrive",
 }
 _MODES: Final = {
     "global": "the leader tells all nodes of jobs that are due",

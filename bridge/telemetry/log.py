@@ -98,6 +98,8 @@ def _severity(name: str, level: int) -> int:
 def _is_worth_a_line(name: str, event: Any) -> bool:
     if isinstance(event, events.QueueShutdown):
         return bool(event.orphaned)
+    if isinstance(event, events.NotifierSwitch):
+        return event.status != "unknown"  # a node that begins with it says nothing, so only one that stops would
     if isinstance(event, events.Election):
         return event.leader is not event.was_leader and not isinstance(event.error, asyncio.CancelledError)
     if isinstance(event, events.Plugin):

@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -36,13 +37,13 @@ args = { kind = "short" }
 """
 
 
-def bridge(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def bridge(folder: Path, *arguments: str, columns: int = 220) -> subprocess.CompletedProcess[str]:
     (folder / "my_jobs.py").write_text(WORKERS)
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("BRIDGE_", "DATABASE_URL"))}
     return subprocess.run(
         [sys.executable, "-m", "bridge", *arguments],
         cwd=folder,
-        env={**inherited, "COLUMNS": "220"},
+        env={**inherited, "COLUMNS": str(columns)},
         capture_output=True,
         text=True,
         timeout=60,
@@ -96,6 +97,13 @@ def test_without_entries_it_says_how_to_have_some(tmp_path: Path) -> None:
     assert "put [[cron.entries]] into bridge.toml" in bridge(tmp_path, "cron", "list").stdout
     (tmp_path / "bridge.toml").write_text("[cron]\nenabled = false\n")
     assert "cron.enabled is false" in bridge(tmp_path, "cron", "list").stdout
+
+
+def test_on_a_narrow_terminal_times_stay_whole(tmp_path: Path) -> None:
+    (tmp_path / "bridge.toml").write_text(TOML)
+    done = bridge(tmp_path, "cron", "list", columns=80)
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    assert len(re.findall(r"│ [A-Z][a-z]{2} \d{4}-\d\d-\d\d \d\d:\d\d [+-]\d{4} │", done.stdout)) == 6
 
 
 def test_a_bad_entry_is_told_in_one_line_and_stops_a_start(tmp_path: Path) -> None:

@@ -54,7 +54,8 @@ async def project(bridge):
 
 async def test_a_job_has_obans_defaults_and_every_option_that_is_given(bridge, conn):
     plain = await bridge.run("jobs", "enqueue", "Mail.Send", "--args", '{"id": 1}')
-    assert plain.output == "enqueued job 1 of Mail.Send on queue default, available\n"
+    assert plain.stdout == "enqueued job 1 of Mail.Send on queue default, available\n"
+    assert plain.stderr.startswith("note: no imported module knows Mail.Send, and no contract file, so nothing checked")
     row = await row_of(conn, 1)
     assert (row["args"], row["max_attempts"], row["priority"], row["meta"]) == ({"id": 1}, 20, 0, {})
     options = ["-q", "mail", "--in", "1h", "--priority", 2, "--max-attempts", 4, "-t", "A", "-t", "b"]
@@ -119,10 +120,10 @@ async def test_neither_a_worker_nor_a_file_is_wrong_usage(bridge):
 
 async def test_a_unique_job_that_is_there_already_is_told(bridge, conn):
     unique = ["jobs", "enqueue", "W", "--args", '{"id": 1}', "--unique", '{"period": 60, "keys": ["id"]}']
-    assert (await bridge.run(*unique)).output == "enqueued job 1 of W on queue default, available\n"
+    assert (await bridge.run(*unique)).stdout == "enqueued job 1 of W on queue default, available\n"
     again = await bridge.run(*unique)
-    assert (again.exit_code, again.output) == (0, "nothing was inserted: job 1 was there already, available\n")
-    row = json.loads((await bridge.run(*unique, "--json")).output)
+    assert (again.exit_code, again.stdout) == (0, "nothing was inserted: job 1 was there already, available\n")
+    row = json.loads((await bridge.run(*unique, "--json")).stdout)
     assert (row["id"], row["conflict"]) == (1, True)
     line = '{"args": {"id": %d}, "unique": {"period": 60}}\n'
     many = await bridge.process("jobs", "enqueue", "W", "--from", "-", "--json", text=line % 1 + line % 2)
@@ -233,6 +234,34 @@ async def test_a_worker_that_no_imported_module_knows_is_noted(project):
     assert done.returncode == 0
     assert "no imported module knows my_workers.Mial" in done.stderr
     assert "did you mean 'my_workers.Mail'?" in done.stderr
+
+
+async def test_a_contract_file_holds_where_its_generated_module_is_not_imported(project, conn):
+    for command in (["enqueue", "Shop.Order", "--args", '{"id": 0}'], ["enqueue", "Shop.Order", "--from", "-"]):
+        done = await project.process("jobs", *command, text='{"args": {"id": 0}}')
+        assert (done.returncode, done.stdout) == (1, "")
+        assert "nothing was inserted: the args break the contract Order@1" in done.stderr
+        assert sorted(line.strip().partition(": ")[0] for line in done.stderr.splitlines()[1:]) == ["/card", "/id"]
+    assert await states(conn) == {}
+
+    done = await project.process("jobs", "enqueue", "Shop.Order", "--args", '{"id": 1, "card": "4111"}', "--json")
+    assert (done.stderr, json.loads(done.stdout)["args"]) == ("", {"id": 1, "card": "<sensitive>"})
+    row = await row_of(conn, 1)
+    assert (row["queue"], row["max_attempts"], row["meta"]) == ("orders", 7, {"contract": "Order@1"})
+
+    done = await project.process("jobs", "update", 1, "--set", 'args={"id": 0, "card": "4111"}')
+    assert (done.returncode, "/id" in done.stderr) == (1, True)
+
+
+async def test_files_that_are_no_contracts_are_refused_where_the_settings_name_their_folder(bridge, conn):
+    (bridge.folder / "contracts").mkdir()
+    (bridge.folder / "contracts" / "order.json").write_text('{"type": "elephant"}')
+    noted = await bridge.process("jobs", "enqueue", "Shop.Order")
+    assert (noted.returncode, "note: the files in contracts are no contracts" in noted.stderr) == (0, True)
+    (bridge.folder / "bridge.toml").write_text('[contracts]\npath = "contracts"\n')
+    refused = await bridge.process("jobs", "enqueue", "Shop.Order")
+    assert (refused.returncode, refused.stderr.startswith("error: order.json")) == (1, True)
+    assert await states(conn) == {"available": 1}
 
 
 async def test_an_import_that_is_not_there_is_told(bridge):

@@ -47,6 +47,7 @@ def test_what_oban_refuses_is_refused(source):
         ("0 0 * * 7", "a day of week from 0 to 6, got '7'; Sunday is 0"),
         ("0 0 * * fri", "names are SUN, MON"),
         ("60 * * * *", "a minute from 0 to 59, got '60'"),
+        ("0 24 * * *", "expected an hour from 0 to 23, got '24'"),
         ("0 22-5 * * *", "with a comma: 22-23,0-5"),
         ("0 0 30 FEB *", "no day of 30 occurs in the months FEB"),
         ("@every 5m", "or one of @annually"),

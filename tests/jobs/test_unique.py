@@ -59,7 +59,7 @@ class TestOptions:
     @pytest.mark.parametrize(
         ("options", "message"),
         [
-            ({"perod": 60}, "unique.perod: expected an option of unique jobs, got 60; did you mean 'period'?"),
+            ({"perod": 60}, "unique: expected an option of unique jobs, got 'perod'; did you mean 'period'?"),
             ({"period": 0}, "unique.period: expected more than 0 seconds"),
             ({"period": -1}, "unique.period: expected more than 0 seconds"),
             ({"period": "day"}, "unique.period: expected a number of seconds or a timedelta, got 'day'"),

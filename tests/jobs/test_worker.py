@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from bridge import Job, Worker, current_job, job, worker
+from bridge import Job, SyncOban, Worker, current_job, job, worker
 from bridge.engine.schema import install
 from bridge.errors import InstanceNotFound, InvalidJob, InvalidWorker
 from bridge.jobs import registry
@@ -362,6 +362,26 @@ async def test_enqueue_in_the_callers_transaction(start, conn):
     await transaction.rollback()
 
     assert await conn.fetchval("select count(*) from oban_jobs") == 0
+
+
+async def test_enqueue_through_an_instance_that_is_given(start):
+    oban = await start(name="Second")
+
+    @job(name="Sum")
+    def add(a, b):
+        return a + b
+
+    try:
+        for given in (oban, "Second"):
+            assert (await define().enqueue({"a": 1}, oban=given)).id > 0
+            assert (await add.enqueue(1, b=2, oban=given)).args == {"a": 1, "b": 2}
+    finally:
+        registry.unregister(add.worker)
+
+
+async def test_enqueue_through_what_is_no_asynchronous_instance():
+    with pytest.raises(InvalidJob, match=r"oban: expected an instance, .*; SyncOban\.enqueue takes Worker\.new"):
+        await define().enqueue({"a": 1}, oban=SyncOban())
 
 
 async def test_enqueue_without_that_instance():

@@ -273,7 +273,7 @@ def lines_of(caught):
     return [json.loads(record.getMessage()) for record in caught.records]
 
 
-@pytest.mark.parametrize("status", ["isolated", "solitary", "clustered", "unknown"])
+@pytest.mark.parametrize("status", ["isolated", "solitary", "clustered"])
 def test_a_node_that_learns_whom_it_hears(caught, status):
     attach_logger()
     telemetry.emit(events.NOTIFIER_SWITCH, events.NotifierSwitch(status, OBAN))
@@ -282,6 +282,12 @@ def test_a_node_that_learns_whom_it_hears(caught, status):
     assert list(line) == ["event", "connectivity_status", "message"]
     assert (line["event"], line["connectivity_status"]) == ("oban.notifier.switch", status)
     assert line["message"]
+
+
+def test_a_node_that_stops_and_so_hears_nobody_is_worth_no_line(caught):
+    attach_logger()
+    telemetry.emit(events.NOTIFIER_SWITCH, events.NotifierSwitch("unknown", OBAN))
+    assert not caught.records
 
 
 @pytest.mark.parametrize("mode", ["global", "local"])

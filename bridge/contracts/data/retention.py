@@ -1,4 +1,4 @@
-"""Which versions of contracts the rows of a database still need, and until when."""
+"""Which versions of contracts the rows of a database still need."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Need:
         contract: The tag in their meta, such as `GenerateBadge@1`; None where they have none.
         live: How many rows are yet to run, by state.
         kept: How many have ended and are still there; a retry brings them back.
-        until: The latest time that any live row is scheduled for, an aware time; None without live rows.
+        until: When the last live row is due, an aware time, which may be over; None without live rows.
     """
 
     worker: str
@@ -38,8 +38,7 @@ class Need:
         if not self.live:
             return f"{name}: no live rows, {self.kept:,} ended ones kept"
         counts = ", ".join(f"{count:,} {state}" for state, count in self.live.items())
-        until = f" until {self.until:%Y-%m-%d}" if self.until else ""
-        return f"{name} rows live{until}: {counts}"
+        return f"{name}: rows are yet to run: {counts}"  # however long ago they were due
 
     def as_json(self) -> dict[str, Any]:
         """Return it as a JSON object; times are ISO 8601."""

@@ -121,12 +121,12 @@ class Contract(msgspec.Struct, Generic[R], frozen=True, kw_only=True):
         return type(self).__contract__.build(self, options)
 
     async def enqueue(
-        self, oban: Enqueuer | None = None, /, *, conn: Any = None, **options: Unpack[InsertOptions]
+        self, oban: Enqueuer | str | None = None, *, conn: Any = None, **options: Unpack[InsertOptions]
     ) -> Job[Self]:
         """Build a job with these args and insert it.
 
         Args:
-            oban: The instance; default: the running one named `Oban`.
+            oban: An instance, or a running one's name; default `Oban`.
             conn: An asyncpg connection, to insert within its transaction.
             options: As in `new`.
 
@@ -134,8 +134,7 @@ class Contract(msgspec.Struct, Generic[R], frozen=True, kw_only=True):
             ContractError, InvalidJob: As in `new`; nothing was inserted.
             InstanceNotFound: No instance is running in this process.
         """
-        instance = instances.find("Oban") if oban is None else oban
-        return await instance.enqueue(self.new(**options), conn=conn)
+        return await instances.choose(oban, "Oban").enqueue(self.new(**options), conn=conn)
 
 
 def _refuse_subclass(cls: type[Any], base: type[Any]) -> None:

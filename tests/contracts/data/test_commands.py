@@ -206,10 +206,10 @@ async def test_retention_says_what_rows_need_and_refuses_what_is_to_go(on_databa
     kept = await on_database("retention")
     refused = await on_database("retention", "--dropping", "SyncOrder@1")
 
-    assert (kept.exit_code, kept.stdout) == (0, "SyncOrder@1 rows live until 2026-03-01: 2 scheduled, 1 retryable\n")
+    assert (kept.exit_code, kept.stdout) == (0, "SyncOrder@1: rows are yet to run: 2 scheduled, 1 retryable\n")
     assert refused.exit_code == 1
     assert refused.stderr == (
-        "error: CONTRACT_REMOVED_LIVE: SyncOrder@1 rows live until 2026-03-01: 2 scheduled, 1 retryable\n"
+        "error: CONTRACT_REMOVED_LIVE: SyncOrder@1: rows are yet to run: 2 scheduled, 1 retryable\n"
     )
 
 

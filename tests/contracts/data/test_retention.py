@@ -35,27 +35,27 @@ def test_a_version_needs_its_live_rows_until_the_last_of_them():
 
 def test_it_is_told_in_a_sentence():
     assert [str(need) for need in needs(GROUPS[:4])] == [
-        "GenerateBadge@1 rows live until 2026-03-01: 12 scheduled, 3 retryable",
+        "GenerateBadge@1: rows are yet to run: 12 scheduled, 3 retryable",
         "GenerateBadge@2: no live rows, 5 ended ones kept",
     ]
     assert str(needs(GROUPS[4:5])[0]) == (
-        "demo.GenerateBadge (rows without a contract) rows live until 2026-02-01: 1 available"
+        "demo.GenerateBadge (rows without a contract): rows are yet to run: 1 available"
     )
 
 
 def test_a_version_with_live_rows_is_not_to_be_dropped_and_one_without_is():
-    gone = "CONTRACT_REMOVED_LIVE: Gone@1 rows live until 2026-02-01: 2 available"
+    gone = "CONTRACT_REMOVED_LIVE: Gone@1: rows are yet to run: 2 available"
 
     assert refused("GenerateBadge@1") == [
         gone,
-        "CONTRACT_REMOVED_LIVE: GenerateBadge@1 rows live until 2026-03-01: 12 scheduled, 3 retryable",
+        "CONTRACT_REMOVED_LIVE: GenerateBadge@1: rows are yet to run: 12 scheduled, 3 retryable",
     ]
     assert refused("GenerateBadge@3") == [gone]
 
 
 def test_rows_without_a_tag_need_the_version_that_there_is():
     assert [line.split(":")[1] for line in refused("GenerateBadge@2", released={})] == [
-        " demo.GenerateBadge (rows without a contract) rows live until 2026-02-01"
+        " demo.GenerateBadge (rows without a contract)"
     ]
 
 
@@ -77,4 +77,4 @@ def test_an_alias_answers_for_its_rows():
     found = needs([("demo.OldBadge", "OldBadge@1", "available", 1, None)])
 
     assert list(refusals(found, [MODEL])) == []
-    assert str(found[0]) == "OldBadge@1 rows live: 1 available"
+    assert str(found[0]) == "OldBadge@1: rows are yet to run: 1 available"

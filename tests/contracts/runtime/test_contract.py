@@ -175,7 +175,8 @@ async def test_enqueue_takes_the_running_instance_or_the_one_it_is_given(badge, 
     oban = await start()
     first = await badge(**GOOD).enqueue()
     second = await badge(**GOOD).enqueue(oban, conn=conn)
-    assert [job.worker for job in await oban.jobs(id=[first.id, second.id])] == ["Badges.Generate"] * 2
+    third = await badge(**GOOD).enqueue(oban="Oban", conn=conn)
+    assert [job.worker for job in await oban.jobs(id=[first.id, second.id, third.id])] == ["Badges.Generate"] * 3
 
 
 def test_a_class_without_its_definition_is_told_so():
