@@ -116,7 +116,7 @@ def test_a_file_that_cannot_be_read_or_written_is_named(folder: Path) -> None:
     assert done.returncode == 1
     assert done.stderr.startswith("error: app/contracts: Not a directory; ")
     (folder / "shared" / "dir.json").mkdir()
-    assert build(folder).stderr.startswith("error: shared/dir.json: Is a directory; ")
+    assert build(folder).stderr.startswith("error: dir.json: expected a file, ")
 
 
 def test_a_file_by_hand_is_not_overwritten(folder: Path) -> None:

@@ -68,7 +68,7 @@ async def test_due_jobs_that_nobody_stages_are_a_problem_until_somebody_does(ins
     assert "duty of ex@a" in (await found(installed, "overdue-jobs", "problem")).mend
 
     await own.execute("delete from oban_peers")
-    oban = await start(queues={"beta": 1})
+    oban = await start(queues={"beta": 1}, stager={"mode": "on"})
     await oban._parts.stager.run_once()
     await found(installed, "overdue-jobs", "ok")
 
