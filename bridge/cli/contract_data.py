@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from bridge.cli.contract_build import ContractsFolder
-from bridge.cli.options import ConfigFile, Dsn, Prefix, resolve_dsn, resolve_prefix
+from bridge.cli.database import known_dsn
+from bridge.cli.options import ConfigFile, Dsn, Prefix, resolve_prefix
 from bridge.config import load_settings
 from bridge.engine import connect, schema
 from bridge.engine.scan import STATEMENT_TIMEOUT, ScannedRow, count_live, scan_jobs
@@ -255,7 +256,7 @@ def _scan(dsn: str | None, prefix: str | None, observe: Callable[[list[ScannedRo
 
 
 def _run(dsn: str | None, prefix: str, act: Callable[[Any], Awaitable[Result]]) -> Result:
-    address = resolve_dsn(dsn)
+    address = known_dsn(load_settings({"dsn": dsn}))
 
     async def run() -> Result:
         conn = await connect(address, timeout=None)

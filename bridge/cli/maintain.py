@@ -6,16 +6,15 @@ import asyncio
 import dataclasses
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated, Any
 
 import typer
 
-from bridge.cli.database import known_dsn
+from bridge.cli.database import known_dsn, open_engine
 from bridge.cli.options import ConfigFile, Dsn, Prefix, values_of
 from bridge.config import Setting, load_settings
-from bridge.engine import Connections, Engine, Orphan, Retention, create_pool, schema
+from bridge.engine import Engine, Orphan, Retention
 from bridge.errors import SchemaError
 from bridge.maintenance import Lifeline, Pruner, Reindexer
 
@@ -135,19 +134,8 @@ def _run(act: _Act, dsn: str | None, prefix: str | None, file: Any) -> dict[str,
 
 
 async def _act(act: _Act, settings: dict[str, Setting], dsn: str) -> dict[str, Any]:
-    async with _engine(dsn, settings["prefix"].value) as engine:
+    async with open_engine(settings, dsn) as engine:
         return await act(engine, settings)
-
-
-@asynccontextmanager
-async def _engine(dsn: str, prefix: str) -> AsyncIterator[Engine]:
-    pool = await create_pool(dsn, max_size=1, timeout=600)
-    try:
-        async with pool.acquire() as conn:
-            catalog = (await schema.inspect(conn, prefix)).require()
-        yield Engine(Connections(pool), prefix, catalog)
-    finally:
-        await pool.close()
 
 
 def _print_json(found: dict[str, Any], dry_run: bool) -> None:

@@ -1,6 +1,6 @@
 """A BEAM that judges terms: `oracle.erl`, compiled once and driven over two pipes.
 
-It is the first on the PATH, so another release judges where its folder is put in front: `PATH=/opt/otp28/bin:$PATH`.
+It is the first on the PATH, so another release judges where its folder is put in front: `PATH=~/otp28/bin:$PATH`.
 """
 
 import os
