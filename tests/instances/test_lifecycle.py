@@ -172,7 +172,7 @@ async def test_tables_without_versions_are_not_called_old(database, caplog):
 
 
 async def test_a_stop_that_nobody_waits_for_leaves_the_name_free(installed, caplog):
-    oban = Oban(dsn=dsn_of("not_there_yet"), connect="background")
+    oban = Oban(dsn=dsn_of("never_there"), connect="background")
     await oban.start()
     await until(lambda: asyncio.sleep(0, waiting(caplog)))
     stopping = asyncio.create_task(oban.stop())

@@ -131,7 +131,7 @@ async def test_a_snooze_merges_its_meta(run):
 
 
 async def test_a_snooze_of_the_last_attempt_gets_one_more(run):
-    row, _ = await run(returning(Snooze(0)), max_attempts=1)
+    row, _ = await run(returning(Snooze(60)), max_attempts=1)
     assert (row["state"], row["attempt"], row["max_attempts"]) == ("scheduled", 1, 2)
 
 
