@@ -6,6 +6,7 @@ An instrument that raises is taken out and logged, and the job goes its way.
 from __future__ import annotations
 
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from contextvars import ContextVar
@@ -55,16 +56,16 @@ class Run:
     error: BaseException | None = None
 
 
-class Instrument:
+class Instrument(ABC):
     """The shape of an instrument. Both methods return a context manager, which need not do anything."""
 
+    @abstractmethod
     def insertion(self, insertion: Insertion) -> AbstractContextManager[Any]:
         """Go around an insertion; a `carrier` is to be set when it is entered."""
-        raise NotImplementedError
 
+    @abstractmethod
     def run(self, run: Run) -> AbstractContextManager[Any]:
         """Go around a run, in the task that runs the job: what is set in its context is seen by the worker."""
-        raise NotImplementedError
 
 
 _instruments: Final[dict[str, Instrument]] = {}
