@@ -3,9 +3,10 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 JOBS   ?= 20
+RUNNER ?= $(or $(BRIDGE_ELIXIR),auto:elixir_demo)
 .DEFAULT_GOAL := help
 BUILD  := pyproject.toml hatch_build.py bridge/codecs/etf/_write.c
-.PHONY: help setup demo contracts test check fuzz conformance schemastore bench-codecs bench-contracts bench-telemetry docs format clean
+.PHONY: help setup demo contracts test interop-test check fuzz conformance schemastore bench-codecs bench-contracts bench-telemetry docs format clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -29,6 +30,9 @@ contracts: $(VENV)/.dev ## write typed classes for contracts/, in Python and Eli
 
 test: $(VENV)/.dev ## run the tests
 	@$(BIN)/pytest -n auto $(ARGS)
+
+interop-test: $(VENV)/.dev ## exchange with a real Elixir node; RUNNER=auto:elixir_demo, REQUIRE=1 fails without one
+	@BRIDGE_ELIXIR="$(RUNNER)" BRIDGE_ELIXIR_REQUIRED=$(REQUIRE) $(BIN)/pytest -n 2 --dist loadfile tests/interop $(ARGS)
 
 check: $(VENV)/.dev ## ruff, mypy --strict, import-linter, generated code
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports && $(BIN)/bridge contracts build --check

@@ -20,6 +20,10 @@ BridgeError
 ├── JobNotFound (LookupError)      no such job, or another transaction holds it
 ├── NotRunning (RuntimeError)      the instance was not started, or was stopped
 ├── SchemaError                    the database lacks Oban's tables, or has a version we don't know
+├── NodeError                      an Elixir node of the interop harness
+│   ├── NodeUnavailable            what runs one is missing on this machine
+│   ├── NodeFailed                 it could not be built or started, or it ended
+│   └── RemoteError                an expression raised there
 └── ServerError                    the embedded PostgreSQL
     ├── BinariesMissing            no programs, or none that run here
     ├── DataFolderError            the data folder is not ours, or can't be written or reached
@@ -239,6 +243,35 @@ class NotRunning(BridgeError, RuntimeError):
 
 class SchemaError(BridgeError):
     """The database lacks Oban's tables, or they are of a version that Bridge doesn't know."""
+
+
+class NodeError(BridgeError):
+    """An Elixir node of `bridge.testing.interop` did not do what was asked of it."""
+
+
+class NodeUnavailable(NodeError):
+    """What runs an Elixir node is missing on this machine; the message names the command that mends it."""
+
+
+class NodeFailed(NodeError):
+    """A node could not be built or started, or it ended; the message ends with the last lines that it wrote."""
+
+
+class RemoteError(NodeError):
+    """An Elixir expression raised, exited or threw on the node.
+
+    Attributes:
+        banner: What Elixir says of it, as `** (ArgumentError) …`.
+        trace: Elixir's stack trace.
+    """
+
+    def __init__(self, banner: str, trace: str = "") -> None:
+        super().__init__(banner, trace)
+        self.banner = banner
+        self.trace = trace
+
+    def __str__(self) -> str:
+        return f"{self.banner}\n{self.trace}".rstrip()
 
 
 class ServerError(BridgeError):

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from bridge import Job, Oban
+from bridge.errors import BridgeError
 from bridge.telemetry import attach, detach
 
 from . import workers
@@ -109,11 +110,14 @@ async def _prepare(dsn: str, batch: str, options: Options, screen: Screen) -> di
     installed = await client.install()
     screen.say("schema", "Oban's tables are installed now" if installed else "Oban's tables are there already")
     async with client as oban:
+        node = await _elixir_node(oban)
+        if node and not options.render:
+            mend = "stop that node, or leave out --no-render"
+            raise BridgeError(f"the Elixir node {node} would print PDFs that --no-render does not make; {mend}")
         if left := sum((await oban.count_jobs("queue", queue=["badges", "printing"], state="available")).values()):
             screen.say("earlier", f"{left} jobs of earlier runs wait in the table, and are done too")
         jobs = await oban.enqueue_many(_badge_jobs(options.jobs, batch))
         screen.say("enqueue", f"{len(jobs)} of {jobs[0].worker} on queue badges, batch {batch}")
-        node = await _elixir_node(oban)
     if node:
         screen.say("printing", f"the Elixir node {node} prints: it takes BadgeForge.PrintCenter's jobs", "magenta")
         return {"badges": options.limit}

@@ -8,6 +8,7 @@ import itertools
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -21,6 +22,8 @@ from bridge.postgres import temporary_server
 
 _numbers = itertools.count()
 
+INTEROP = Path(__file__).parent / "interop"
+
 
 def pytest_configure(config: pytest.Config) -> None:
     if hasattr(config, "workerinput") or os.environ.get(SERVER):
@@ -28,6 +31,17 @@ def pytest_configure(config: pytest.Config) -> None:
     running = temporary_server(settings={"fsync": "off", "max_connections": "300"})
     os.environ[SERVER] = running.__enter__().url("postgres")
     config.add_cleanup(lambda: (os.environ.pop(SERVER), running.__exit__(None, None, None)))
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    # What needs an Elixir node is asked for by name: `make interop-test`.
+    if collection_path == INTEROP and not any(INTEROP in (path, *path.parents) for path in asked(config)):
+        return True
+    return None
+
+
+def asked(config: pytest.Config) -> list[Path]:
+    return [Path(config.invocation_params.dir, argument.partition("::")[0]).resolve() for argument in config.args]
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ import pytest
 if TYPE_CHECKING:
     from bridge.oban import Oban
     from bridge.testing.databases import Databases
+    from bridge.testing.interop import ElixirNode, Runner
     from bridge.testing.sandbox import Sandbox
 
 
@@ -24,6 +25,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the command line's option and the settings."""
     group = parser.getgroup("bridge", "tests of jobs with Bridge")
     group.addoption("--bridge-dsn", metavar="DSN", help="the PostgreSQL server for the fixtures of Bridge")
+    group.addoption("--bridge-elixir", metavar="RUNNER", help="how Elixir nodes run: mix:FOLDER, build:FOLDER, …")
+    group.addoption("--bridge-elixir-required", action="store_true", help="fail where no Elixir node can run")
+    parser.addini("bridge_elixir", "how Elixir nodes run, as --bridge-elixir", default="")
     parser.addini("bridge_dsn", "the PostgreSQL server for the fixtures of Bridge", default="")
     parser.addini("bridge_prefix", "the schema of Oban's tables in their databases", default="public")
     parser.addini("bridge_testing", "the mode of the fixture oban: manual or inline", default="manual")
@@ -100,6 +104,45 @@ def bridge_schema(bridge_databases: Databases) -> Iterator[str]:
     name = bridge_databases.create_schema()
     yield name
     bridge_databases.drop_schema(name)
+
+
+@pytest.fixture(scope="session")
+def elixir_runner(request: pytest.FixtureRequest) -> Runner:
+    """What runs Elixir nodes: `--bridge-elixir`, `BRIDGE_ELIXIR` or the setting `bridge_elixir`.
+
+    Where none is named, or none can run here, the tests that ask for it are skipped with the reason;
+    `--bridge-elixir-required`, or `BRIDGE_ELIXIR_REQUIRED=1`, fails them instead.
+    """
+    from bridge.errors import BridgeError, NodeUnavailable  # noqa: PLC0415
+    from bridge.testing.interop.choice import choose  # noqa: PLC0415 - it imports the docker SDK's runner
+
+    option = request.config.getoption
+    named = option("--bridge-elixir") or os.environ.get("BRIDGE_ELIXIR") or request.config.getini("bridge_elixir")
+    required = option("--bridge-elixir-required") or os.environ.get("BRIDGE_ELIXIR_REQUIRED", "0") not in ("", "0")
+    try:
+        return choose(str(named or ""))
+    except NodeUnavailable as error:
+        if not required:
+            pytest.skip(str(error))
+        pytest.fail(str(error), pytrace=False)
+    except BridgeError as error:
+        pytest.fail(str(error), pytrace=False)
+
+
+@pytest.fixture
+def elixir_nodes(elixir_runner: Runner) -> Iterator[Callable[..., ElixirNode]]:
+    """A function that makes an `ElixirNode` of its keyword arguments, to be started; all end with the test."""
+    from bridge.testing.interop import ElixirNode  # noqa: PLC0415
+
+    made: list[ElixirNode] = []
+
+    def make(**options: Any) -> ElixirNode:
+        made.append(ElixirNode(elixir_runner, **options))
+        return made[-1]
+
+    yield make
+    for node in made:
+        node.__exit__(None, None, None)
 
 
 @pytest.fixture

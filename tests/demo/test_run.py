@@ -142,7 +142,13 @@ async def test_where_an_elixir_node_leads_the_confirmations_are_left_to_it(datab
         " values ('Oban', 'web@elixir', now() at time zone 'utc', now() at time zone 'utc' + interval '1 hour')"
     )
     await conn.close()
-    done = demo("--jobs", 2, "--dsn", database, "--out", tmp_path, "--no-render", "--patience", 1)
+
+    refused = demo("--jobs", 2, "--dsn", database, "--out", tmp_path, "--no-render")
+    assert refused.returncode == 1
+    assert "web@elixir would print PDFs that --no-render does not make" in refused.stderr
+    assert await rows(database) == []
+
+    done = demo("--jobs", 2, "--dsn", database, "--out", tmp_path, "--patience", 1)
     assert done.returncode == 1
     assert "the Elixir node web@elixir prints" in done.stdout
     assert "not done  2" in done.stdout

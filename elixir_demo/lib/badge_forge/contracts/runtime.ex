@@ -579,8 +579,11 @@ defmodule BadgeForge.Contracts.Runtime.Check do
   defp kept("pattern", pattern, value, at) when is_binary(value) do
     most = at.schema["maxLength"]
 
-    (is_number(most) and code_points(value, 0) > most) or Formats.match?(value, pattern) ||
-      "text that matches #{pattern}"
+    cond do
+      is_number(most) and code_points(value, 0) > most -> true
+      Formats.match?(value, pattern) -> true
+      true -> "text that matches #{pattern}"
+    end
   end
 
   defp kept(rule, limit, value, _at) when is_binary(value) do

@@ -1,0 +1,313 @@
+"""One Elixir node: started, asked, frozen, cut off, killed and stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self, TypeVar
+
+from bridge.errors import NodeError, NodeFailed, RemoteError
+from bridge.testing.interop.console import Console, Hello
+from bridge.testing.interop.gate import Gate
+from bridge.testing.interop.runner import Boot, Process, Runner
+
+T = TypeVar("T")
+
+_LAST_LINES: Final = 40
+_WAIT: Final = 0.25  # seconds a thread waits on a queue before it looks whether it is still wanted
+
+_START: Final = """
+case Application.ensure_all_started(String.to_atom(app)) do
+  {:ok, _apps} -> :ok
+  {:error, {name, reason}} -> raise "#{name} did not start: " <> Application.format_error(reason)
+end
+"""
+# Without this a release knows nothing of its settings before it starts, and then they would undo `config`.
+_KNOW: Final = "Application.load(String.to_atom(app)); :ok"
+_LOAD: Final = "Code.compile_string(source, file); :ok"
+_READY: Final = "Bridge.Console.await(fn -> ({expression}) end, timeout)"
+
+
+class ElixirNode:
+    """A BEAM with an application that runs Oban, for a test.
+
+    `async with ElixirNode(runner, dsn=…) as node` starts it and stops it; `with` does so in tests without an event
+    loop, where `node.rpc_sync` asks. Every awaitable works from any loop. What it needs of the application is nothing:
+    the harness brings its own end. The node reaches the database through a gate, which `disconnect` closes.
+
+    Args:
+        runner: How it is run: `Mix`, `Release`, `Containers` or `Running`.
+        dsn: The database. Default: none is told, and there is nothing to disconnect.
+        dsn_variable: The variable of its environment that tells the DSN.
+        env: More of its environment.
+        app: The application that is started; None starts none.
+        config: Elixir that is evaluated before the application starts, such as `Application.put_env(…)`.
+        load: Files of Elixir that are compiled before that, such as workers of a test.
+        ready: Elixir that is true once the node may be used, asked until it is.
+        boot_timeout: Seconds until it must be ready.
+    """
+
+    def __init__(
+        self,
+        runner: Runner,
+        *,
+        dsn: str | None = None,
+        dsn_variable: str = "DATABASE_URL",
+        env: Mapping[str, str] | None = None,
+        app: str | None = None,
+        config: str = "",
+        load: Sequence[str | Path] = (),
+        ready: str = "true",
+        boot_timeout: float = 60.0,
+    ) -> None:
+        if not runner.owns and (dsn or env or config):
+            raise NodeError("a running node has its own database, environment and configuration; leave these out")
+        self._runner = runner
+        self._dsn, self._dsn_variable = dsn, dsn_variable
+        self._env = dict(env or {})
+        self._app, self._config, self._ready = app, config, ready
+        self._load = [Path(path) for path in load]
+        self._boot_timeout = boot_timeout
+        self._gate: Gate | None = None
+        self._console: Console | None = None
+        self._process: Process | None = None
+        self._ended = threading.Event()
+        self._status: int | None = None
+        self._logs = ""
+        self.hello: Hello | None = None
+
+    # Life
+
+    async def start(self) -> Self:
+        """Boot the node and return once it is ready; a stopped or killed one starts anew.
+
+        Raises:
+            NodeUnavailable: This machine lacks what runs it.
+            NodeFailed: It did not build, boot or get ready; the message ends with the last lines that it wrote.
+        """
+        return await asyncio.to_thread(self._start)
+
+    async def stop(self, timeout: float = 30.0) -> None:
+        """End it gracefully (SIGTERM), as a deployment does, and by force after `timeout` seconds."""
+        await asyncio.to_thread(self._stop, timeout)
+
+    async def kill(self) -> None:
+        """End it at once (SIGKILL), as a crash does."""
+        await asyncio.to_thread(self._kill)
+
+    async def pause(self) -> None:
+        """Freeze it: its connections stay open, and nothing answers until `resume`."""
+        await asyncio.to_thread(self._started().pause)
+
+    async def resume(self) -> None:
+        """Let it go on."""
+        await asyncio.to_thread(self._started().resume)
+
+    async def disconnect(self) -> None:
+        """Cut it off from the database, and refuse it until `reconnect`."""
+        await asyncio.to_thread(self._cut().cut)
+
+    async def reconnect(self) -> None:
+        """Let it reach the database again."""
+        await asyncio.to_thread(self._cut().mend)
+
+    @property
+    def gate(self) -> Gate:
+        """The gate between the node and the database, for delays and half-open connections."""
+        return self._cut()
+
+    @property
+    def running(self) -> bool:
+        """Whether it was started and has not ended."""
+        return self._process is not None and not self._ended.is_set()
+
+    def logs(self) -> str:
+        """Return all that it wrote to standard output and error, in this life or its last."""
+        return self._process.logs() if self._process is not None else self._logs
+
+    # Questions
+
+    async def rpc(self, expression: str, /, timeout: float = 30.0, **bindings: Any) -> Any:
+        """Evaluate Elixir on the node and return the value, as `bridge.codecs.etf.decode` reads it.
+
+        Args:
+            expression: Elixir. The variables are fresh every time.
+            timeout: Seconds to wait for the value; the node goes on evaluating after that.
+            **bindings: Variables of the expression. Values cross as native terms: text as binaries, `etf.Atom` as
+                atoms, tuples, dicts, datetimes.
+
+        Raises:
+            RemoteError: It raised, threw or exited; with Elixir's own message and trace.
+            NodeFailed: The node ended before it answered.
+            TimeoutError: It took longer.
+            DecodeError: The value is no term that can be read.
+        """
+        asked = asyncio.wrap_future(self._ask(expression, bindings))
+        async with asyncio.timeout(timeout):
+            return await asked
+
+    def rpc_sync(self, expression: str, /, timeout: float = 30.0, **bindings: Any) -> Any:
+        """As `rpc`, for tests without an event loop."""
+        return self._ask(expression, bindings).result(timeout)
+
+    async def event(self, name: str, timeout: float = 10.0) -> Any:
+        """Return the next term that Elixir code sent by `Bridge.Console.send(name, term)`; they wait in a queue.
+
+        Raises:
+            TimeoutError: None came within `timeout` seconds.
+        """
+        return await asyncio.to_thread(self.event_sync, name, timeout)
+
+    def event_sync(self, name: str, timeout: float = 10.0) -> Any:
+        """As `event`, for tests without an event loop."""
+        events = self._connected().events(name)
+        deadline = time.monotonic() + timeout
+        while True:
+            with suppress(queue.Empty):
+                return events.get(timeout=max(0.0, min(_WAIT, deadline - time.monotonic())))
+            if time.monotonic() >= deadline:
+                raise TimeoutError(f"no event {name!r} came from the node within {timeout:g} s")
+            if self._runner.owns and self._ended.is_set():
+                raise self._failure("ended while an event was awaited")
+
+    # Contexts
+
+    async def __aenter__(self) -> Self:
+        return await self.start()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await asyncio.shield(asyncio.to_thread(self._end))
+
+    def __enter__(self) -> Self:
+        return self._start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._end()
+
+    # In a thread
+
+    def _start(self) -> Self:
+        if self.running:
+            raise NodeError("this node runs already; stop or kill it first")
+        self._release()
+        self._runner.prepare()
+        try:
+            self._boot(time.monotonic() + self._boot_timeout)
+        except BaseException:
+            self._end()
+            raise
+        return self
+
+    def _boot(self, deadline: float) -> None:
+        if self._dsn is not None and self._gate is None:
+            self._gate = Gate(self._dsn, self._runner.bind)
+            self._gate.open()
+        self._ended = threading.Event()
+        console = self._console = Console(self._runner.bind)
+        script = console.script(self._runner.address, owns=self._runner.owns)
+        self._process = self._runner.launch(Boot(script, self._environment()))
+        threading.Thread(target=self._watch, args=(self._process, console), name="bridge-node", daemon=True).start()
+        self.hello = self._until(deadline, console.hello, "did not connect to the harness")
+        if self._app is not None and self._runner.owns:
+            self._setup(deadline, _KNOW, app=self._app)
+        for path in self._load:
+            self._setup(deadline, _LOAD, source=path.read_text(), file=str(path))
+        if self._config:
+            self._setup(deadline, self._config)
+        if self._app is not None and self._runner.owns:
+            self._setup(deadline, _START, app=self._app)
+        left = int(1000 * max(0.0, deadline - time.monotonic()))
+        self._setup(deadline, _READY.format(expression=self._ready), timeout=left)
+
+    def _setup(self, deadline: float, expression: str, **bindings: Any) -> None:
+        try:
+            self._until(deadline, self._connected().submit(expression, bindings), "was not ready")
+        except RemoteError as error:
+            raise self._failure(f"did not get ready: {error.banner}") from error
+
+    def _until(self, deadline: float, future: Future[T], told: str) -> T:
+        try:
+            return future.result(max(0.0, deadline - time.monotonic()))
+        except FutureTimeout as error:
+            raise self._failure(f"{told} within {self._boot_timeout:g} s") from error
+        except NodeFailed as error:
+            # The exit status says more than that the connection is gone.
+            self._ended.wait(5.0 if self._runner.owns else 0.0)
+            raise self._failure("ended while it booted" if self._ended.is_set() else str(error)) from error
+
+    def _watch(self, process: Process, console: Console) -> None:
+        status = process.wait()
+        self._status = status
+        self._ended.set()
+        console.end(NodeFailed(f"the node ended with {status}"))
+
+    def _stop(self, timeout: float) -> None:
+        process = self._started()
+        process.resume()
+        process.terminate()
+        if not self._ended.wait(timeout):
+            process.kill()
+            self._ended.wait()
+
+    def _kill(self) -> None:
+        self._started().kill()
+        self._ended.wait()
+
+    def _end(self) -> None:
+        if self._process is not None and self._runner.owns:
+            self._process.kill()
+            self._ended.wait()
+        self._release()
+        if self._gate is not None:
+            self._gate.close()
+            self._gate = None
+
+    def _release(self) -> None:
+        if self._console is not None:
+            self._console.close()
+        if self._process is not None:
+            self._logs = self._process.logs()
+            self._process.close()
+        self._console = self._process = None
+
+    # What there is
+
+    def _ask(self, expression: str, bindings: Mapping[str, Any]) -> Future[Any]:
+        return self._connected().submit(expression, bindings)
+
+    def _connected(self) -> Console:
+        if self._console is None:
+            raise NodeFailed("the node is not running; start it first")
+        return self._console
+
+    def _started(self) -> Process:
+        if self._process is None or self._ended.is_set():
+            raise NodeFailed("the node is not running; start it first")
+        return self._process
+
+    def _cut(self) -> Gate:
+        if self._gate is None:
+            raise NodeError("there is no gate to this node's database: it was started without dsn=, or by another")
+        return self._gate
+
+    def _environment(self) -> dict[str, str]:
+        if self._gate is None:
+            return self._env
+        return {self._dsn_variable: self._gate.url(self._runner.address), **self._env}
+
+    def _failure(self, told: str) -> NodeFailed:
+        last = "\n".join(self.logs().strip().splitlines()[-_LAST_LINES:])
+        status = f" (exit status {self._status})" if self._ended.is_set() else ""
+        return NodeFailed(f"the Elixir node ({self._runner.name}) {told}{status}\n{last}".rstrip())

@@ -1,0 +1,3 @@
+import Config
+
+config :badge_forge, BadgeForge.Repo, url: "postgres://postgres:postgres@localhost/badge_forge"
