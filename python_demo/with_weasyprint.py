@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import io
+import logging
 import threading
 import warnings
 from contextlib import redirect_stdout
@@ -23,6 +24,9 @@ with redirect_stdout(io.StringIO()), warnings.catch_warnings():
     from weasyprint.text.ffi import harfbuzz_subset
     from weasyprint.text.fonts import FontConfiguration
     from weasyprint.urls import URLFetcher
+
+# It tells every step of every badge.
+logging.getLogger("weasyprint.progress").setLevel(logging.WARNING)
 
 # Two threads in Pango at a time crash the process; a second one would gain nothing anyway.
 _PANGO = threading.Lock()

@@ -53,13 +53,17 @@ async def lacks(patient: Patient) -> Seen:
         return ok("it has all columns, checks and states of version 14", lacks=[])
     details = [f"{lack.name}: {lack.consequence}" for lack in found]
     mends = [
-        "bridge upgrade" if lack.by_upgrade else lack.mend if lack.by_hand else "bridge upgrade --repair"
+        "bridge upgrade" if lack.by_upgrade else _in_one_line(lack.mend) if lack.by_hand else "bridge upgrade --repair"
         for lack in found
     ]
     text = f"it lacks {count(len(found), 'thing')} of version 14"
     level = Level.NOTE if all(lack.by_upgrade for lack in found) else Level.WARNING
     figures = {"lacks": [lack.name for lack in found]}
     return Seen(level, text, "; ".join(dict.fromkeys(mends)), tuple(details), figures)
+
+
+def _in_one_line(sql: str) -> str:
+    return " ".join(sql.split()).removesuffix(";")
 
 
 async def missing_indexes(patient: Patient) -> Seen:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from bridge.testing.databases import Databases
     from bridge.testing.interop import ElixirNode, Runner
     from bridge.testing.sandbox import Sandbox
+
+_LOG_LINES = 60
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -39,6 +42,18 @@ def pytest_configure(config: pytest.Config) -> None:
         from bridge.testing import asyncio_fixtures  # noqa: PLC0415 - it needs pytest-asyncio
 
         config.pluginmanager.register(asyncio_fixtures, "bridge-asyncio")
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport() -> Iterator[None]:
+    """Show the last lines of the Elixir nodes that a failed test has."""
+    outcome = yield
+    report = outcome.get_result()  # type: ignore[attr-defined]  # pluggy types a wrapper's yield as None
+    nodes = sys.modules.get("bridge.testing.interop.node")
+    if report.failed and nodes is not None:
+        for node in nodes.LIVING:
+            if lines := node.logs().splitlines()[-_LOG_LINES:]:
+                report.sections.append((f"log of {node!r}", "\n".join(lines)))
 
 
 @pytest.fixture(scope="session")

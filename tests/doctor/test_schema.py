@@ -159,3 +159,17 @@ async def test_the_unique_index_is_told_to_be_there_or_broken_and_built_anew(ins
     await conn.execute("delete from oban_jobs where id = $1", job)
     await install_unique_index(conn)
     assert (await found(installed, "unique-index", "ok")).figures == {"unique": "valid"}
+
+
+async def test_sql_to_be_run_by_hand_stands_in_one_line(database, empty):
+    await make(empty, "V14")
+    await empty.execute("alter table oban_jobs alter column tags drop default")
+    await empty.execute("alter table oban_jobs alter column tags type varchar(255)[]")
+
+    finding = (await examined(database))["schema-lacks"]
+
+    assert "alter column tags drop default, alter column tags type text[]" in finding.mend
+    assert "\n" not in finding.mend
+    assert ";;" not in finding.mend
+    await empty.execute(finding.mend.partition("; bridge")[0])
+    await found(database, "schema-lacks", "ok")

@@ -60,8 +60,9 @@ class Gate:
         """Return the DSN by way of the gate, for libpq, asyncpg and Ecto alike.
 
         User, database and password are spelled out, those of the environment too (`PGUSER`, `PGDATABASE`,
-        `PGPASSWORD`), because a node in a container does not share it. Other parameters, such as `sslmode`, are kept;
-        a certificate is checked against `address`, though, so `sslmode=verify-full` fails.
+        `PGPASSWORD`), because a node in a container does not share it. Other parameters are kept, such as `sslmode`
+        and Ecto's `ssl=true`; a certificate is checked against `address`, though, so `sslmode=verify-full` fails. Not
+        kept is `connect_timeout`, seconds as text to libpq, on which Ecto's driver crashes.
 
         Args:
             address: The host by which the node reaches this machine.
@@ -165,6 +166,7 @@ def _parse(dsn: str) -> _Target:
     name, _, secret = map(unquote, login.partition(":"))
     user = _option(options, "user") or name or os.environ.get("PGUSER") or getpass.getuser()
     secret = _option(options, "password") or secret or os.environ.get("PGPASSWORD", "")
+    _option(options, "connect_timeout")
     path = unquote(parts.path.removeprefix("/"))
     database = _option(options, "dbname") or _option(options, "database") or path or os.environ.get("PGDATABASE", user)
     login = quote(user, safe="") + (f":{quote(secret, safe='')}" if secret else "")

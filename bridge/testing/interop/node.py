@@ -6,6 +6,7 @@ import asyncio
 import queue
 import threading
 import time
+import weakref
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
@@ -20,6 +21,9 @@ from bridge.testing.interop.gate import Gate
 from bridge.testing.interop.runner import Boot, Process, Runner
 
 T = TypeVar("T")
+
+#: All that were made and are still held, for whoever tells of a failed test.
+LIVING: Final[weakref.WeakSet[ElixirNode]] = weakref.WeakSet()
 
 _LAST_LINES: Final = 40
 _WAIT: Final = 0.25  # seconds a thread waits on a queue before it looks whether it is still wanted
@@ -83,6 +87,7 @@ class ElixirNode:
         self._status: int | None = None
         self._logs = ""
         self.hello: Hello | None = None
+        LIVING.add(self)
 
     # Life
 
@@ -128,6 +133,10 @@ class ElixirNode:
     def running(self) -> bool:
         """Whether it was started and has not ended."""
         return self._process is not None and not self._ended.is_set()
+
+    def __repr__(self) -> str:
+        state = f"pid {self.hello.pid}" if self.running and self.hello else "not running"
+        return f"<ElixirNode {self._runner.name}, {state}>"
 
     def logs(self) -> str:
         """Return all that it wrote to standard output and error, in this life or its last."""

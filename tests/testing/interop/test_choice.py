@@ -20,6 +20,13 @@ async def test_b(elixir_nodes):
         assert await node.rpc("to_string(Application.spec(:shop, :vsn))") == "1.2.3"
 """
 
+FAILING = """
+async def test_tea(elixir_nodes):
+    async with elixir_nodes(app="shop") as node:
+        await node.rpc("IO.puts(String.reverse(text))", text="ytpme si elttek eht")
+        assert False
+"""
+
 
 @needs_elixir
 def test_a_mix_project_is_chosen_and_compiled(tmp_path):
@@ -65,13 +72,15 @@ def suite(tmp_path):
     """A function that runs a small suite of its own with options, and returns the end of what pytest says."""
     folder = tmp_path / "suite"
     folder.mkdir()
-    (folder / "test_it.py").write_text(SUITE)
     (folder / "pytest.ini").write_text("[pytest]\nasyncio_mode = auto\n")
 
-    def run(*options, **env):
+    def run(*options, body=SUITE, **env):
+        (folder / "test_it.py").write_text(body)
         command = [sys.executable, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", *options]
         kept = {name: value for name, value in os.environ.items() if not name.startswith("BRIDGE_")}
-        done = subprocess.run(command, cwd=folder, env={**kept, **env}, capture_output=True, text=True, timeout=100)
+        done = subprocess.run(
+            command, cwd=folder, env={**kept, **env}, capture_output=True, text=True, timeout=100, check=False
+        )
         return done.returncode, done.stdout
 
     return run
@@ -101,6 +110,17 @@ def test_a_wrong_choice_fails_though_none_is_required(suite):
 
     assert status == 1
     assert "mix:FOLDER (a Mix project)" in output
+
+
+@needs_elixir
+def test_a_failed_test_shows_the_nodes_last_lines(suite, tmp_path):
+    text = f"mix:{write_project(tmp_path / 'shop')}"
+
+    status, output = suite(f"--bridge-elixir={text}", body=FAILING)
+
+    assert status == 1
+    assert "log of <ElixirNode mix, " in output
+    assert "the kettle is empty" in output
 
 
 @needs_elixir

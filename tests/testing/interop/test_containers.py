@@ -6,9 +6,6 @@ import socket
 import subprocess
 import sys
 import textwrap
-import threading
-import time
-import urllib.request
 from contextlib import contextmanager
 
 import pytest
@@ -60,7 +57,9 @@ def folder(docker, runner, tmp_path, monkeypatch):
 
 def containers(docker, pid=None):
     """The names of the containers of a harness."""
-    found = docker.containers.list(all=True, filters={"label": f"bridge.interop={pid or os.getpid()}"})
+    found = docker.containers.list(
+        all=True, ignore_removed=True, filters={"label": f"bridge.interop={pid or os.getpid()}"}
+    )
     return [each.name for each in found]
 
 
@@ -187,9 +186,21 @@ def test_a_container_that_dies_at_boot_is_told_with_its_last_words(docker, runne
 
 
 def test_a_command_that_is_not_in_the_image_is_told(docker, runner):
-    with pytest.raises(NodeFailed, match=r"a container could not be started: .*no-such-program"):
+    with pytest.raises(NodeFailed, match=r"(?s)ended while it booted .*no-such-program"):
         ElixirNode(Containers(ELIXIR_IMAGE, command=["no-such-program"])).__enter__()
     assert containers(docker) == []
+
+
+def test_a_container_that_can_not_be_started_is_told_and_removed(docker, runner):
+    nowhere = Containers(ELIXIR_IMAGE, command=PLAIN, network="container:no-such-container")
+    with pytest.raises(NodeFailed, match=r"a container could not be started: .*no-such-container"):
+        ElixirNode(nowhere).__enter__()
+    assert containers(docker) == []
+
+
+def test_a_network_that_is_not_there_is_told(docker, runner):
+    with pytest.raises(NodeFailed, match=r"the Docker engine refused: .*no-such-network"):
+        Containers(ELIXIR_IMAGE, command=PLAIN, network="no-such-network").prepare()
 
 
 def test_an_image_that_starts_no_release_is_told(docker, runner):
@@ -303,7 +314,6 @@ def test_what_the_folder_says_to_leave_out_is_left_out(folder):
 
 
 def test_a_build_that_fails_is_told_with_its_last_lines_and_leaves_no_container(folder, docker):
-    before = {each.id for each in docker.containers.list(all=True)}
     write(folder, "FROM ELIXIR\nRUN echo the kettle is missing >&2 && exit 4\n")
     with pytest.raises(NodeFailed) as caught:
         Containers("bridge-interop/broken:image", build=folder).prepare()
@@ -312,8 +322,8 @@ def test_a_build_that_fails_is_told_with_its_last_lines_and_leaves_no_container(
     assert "\nthe kettle is missing\n" in told
     assert "returned a non-zero code: 4" in told
     assert told.endswith(f"docker build {folder} shows all of it")
-    left = [each for each in docker.containers.list(all=True) if each.id not in before]
-    assert not [each for each in left if "kettle" in str(each.attrs["Config"]["Cmd"])]
+    steps = docker.containers.list(all=True, ignore_removed=True)
+    assert not [each for each in steps if "kettle" in str(each.attrs["Config"]["Cmd"])]
     assert not docker.images.list("bridge-interop/broken")
 
 
@@ -336,6 +346,67 @@ def test_a_folder_without_a_dockerfile_is_told(docker, tmp_path):
         Containers(build=tmp_path).prepare()
 
 
+# Without an engine
+
+
+@pytest.fixture
+def sdk():
+    """The docker SDK."""
+    return pytest.importorskip("docker", reason="needs the docker SDK: pip install 'oban-bridge[interop]'")
+
+
+def test_an_engine_that_does_not_run_is_told_with_what_starts_it(sdk, tmp_path, monkeypatch):
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
+    told = Containers("any").missing()
+    assert told.startswith(f"no Docker engine runs at unix://{tmp_path}/none.sock: ")
+    assert "start" in told
+    assert told.endswith("export DOCKER_HOST=… names another engine")
+    with pytest.raises(NodeUnavailable, match="no Docker engine runs"):
+        ElixirNode(Containers("any")).__enter__()
+
+
+def test_the_socket_of_an_engine_that_died_is_told_likewise(sdk, tmp_path, monkeypatch):
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(tmp_path / "dead.sock"))
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/dead.sock")
+    assert Containers("any").missing().startswith(f"no Docker engine runs at unix://{tmp_path}/dead.sock: ")
+
+
+def test_an_engine_that_this_user_may_not_use_is_told_with_what_lets_them(sdk, tmp_path, monkeypatch):
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "secret.sock"))
+        listener.listen()
+        (tmp_path / "secret.sock").chmod(0)
+        monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/secret.sock")
+        with powerless():
+            told = Containers("any").missing()
+    assert told.startswith(f"this user may not use the Docker engine at unix://{tmp_path}/secret.sock: sudo usermod")
+
+
+@pytest.mark.parametrize("host", ["nonsense://nowhere", "tcp://127.0.0.1:1"])
+def test_an_engine_that_can_not_be_used_is_told(sdk, monkeypatch, host):
+    monkeypatch.setenv("DOCKER_HOST", host)
+    assert host in Containers("any").missing()
+
+
+def test_without_the_sdk_its_extra_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "docker", None)
+    assert Containers("any").missing() == "the docker SDK is not installed: pip install 'oban-bridge[interop]'"
+
+
+@contextmanager
+def powerless():
+    """Run as root without what root may do, where the tests are root's."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
 # A harness that is killed
 
 HARNESS = """
@@ -351,10 +422,9 @@ import time; time.sleep(100)
 @pytest.mark.parametrize("then", ["", "node._process.pause()"])
 def test_nothing_is_left_of_a_harness_that_is_killed(docker, runner, then):
     script = HARNESS.format(image=ELIXIR_IMAGE, command=PLAIN, then=then)
-    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as harness:
+    with a_process(script, stdout=subprocess.PIPE) as harness:
         name = harness.stdout.readline().strip()
         assert containers(docker, harness.pid) == [name]
-        harness.kill()
     gone(docker, name)
     assert containers(docker, harness.pid) == []
 
@@ -367,12 +437,22 @@ def test_a_build_ends_with_the_harness_that_is_killed(folder, docker):
         logging.basicConfig(level=logging.INFO, format="%(message)s")
         Containers(build={str(folder)!r}).prepare()
     """)
-    with subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.PIPE, text=True) as harness:
-        while "brewing" != (line := harness.stderr.readline().strip()):
+    with a_process(script, stderr=subprocess.PIPE) as harness:
+        while (line := harness.stderr.readline().strip()) != "brewing":
             assert line, "the build ended"
-        (brewing,) = [each for each in docker.containers.list() if "brewing" in str(each.attrs["Config"]["Cmd"])]
-        harness.kill()
+        steps = docker.containers.list(all=True, ignore_removed=True)  # it writes a moment before it counts as running
+        (brewing,) = [each for each in steps if "brewing" in str(each.attrs["Config"]["Cmd"])]
     gone(docker, brewing.id)
+
+
+@contextmanager
+def a_process(script, **pipes):
+    """A Python process, killed at the end of the block."""
+    with subprocess.Popen([sys.executable, "-c", script], text=True, **pipes) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def gone(docker, container):

@@ -392,6 +392,7 @@ def test_the_gate_obeys_several_threads_at_once(gate, connect, far):
         ("postgresql://bob@%2Frun%2Fdir:7/shop", ("bob", "shop")),
         ("postgresql:///shop?host=/run/dir&user=bob&password=se%26cret", ("bob:se%26cret", "shop")),
         ("postgresql://bob@h1:1,h2:2/shop?sslmode=require&options=%20", ("bob", "shop?sslmode=require&options=%20")),
+        ("postgresql://bob@h/shop?connect_timeout=5&ssl=true", ("bob", "shop?ssl=true")),
         ("postgresql://bob@[::1]:6000/my%20shop", ("bob", "my%20shop")),
         ("postgresql://bob@h/x?dbname=shop&hostaddr=127.0.0.1", ("bob", "shop")),
         ("postgresql://bob@h", ("bob", "bob")),

@@ -1,11 +1,11 @@
 """A harness that is killed leaves nothing running: neither nodes, paused ones too, nor what builds them."""
 
-import os
 import signal
 import subprocess
 import sys
 import textwrap
 import time
+from pathlib import Path
 
 import pytest
 
@@ -29,8 +29,7 @@ def harness():
     started = []
 
     def start(body):
-        tests = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-        program = HARNESS.format(tests=tests, body=textwrap.dedent(body))
+        program = HARNESS.format(tests=str(Path(__file__).parents[2]), body=textwrap.dedent(body))
         process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
         started.append(process)
         return process, [int(number) for number in process.stdout.readline().split()]

@@ -1,4 +1,4 @@
-"""Mix projects and releases on this machine: what they need, how they are built, and what they say when they can't be."""
+"""Mix projects and releases on this machine: what they need, how they are built, what is said when they can't be."""
 
 import asyncio
 import subprocess
