@@ -13,8 +13,15 @@ from bridge.jobs.states import INSERTABLE, JobState
 
 MAX_NAME = 127
 MAX_INT4 = 2_147_483_647
+#: An Elixir node that snoozes a job adds one each time, and its queue stops where the column can't hold the sum.
+MAX_ATTEMPTS = 2_000_000_000
 # asyncpg writes these two as what no BEAM can load.
 _INFINITE = {datetime.min: "-infinity", datetime.max: "infinity"}  # noqa: DTZ901 - naive, as the columns are
+# Unicode's white space, which Elixir trims; Python's own strip takes the separators U+001C to U+001F along.
+_WHITE_SPACE = (
+    "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
+    "\u2028\u2029\u202f\u205f\u3000"
+)
 
 
 def name(field: str, value: Any, error: type[ValidationError] = InvalidJob) -> str:
@@ -51,7 +58,7 @@ def priority(value: Any, error: type[ValidationError] = InvalidJob) -> int:
 
 def max_attempts(value: Any, error: type[ValidationError] = InvalidJob) -> int:
     """Return how often a job may be tried: at least once."""
-    return integer("max_attempts", value, 1, MAX_INT4, error)
+    return integer("max_attempts", value, 1, MAX_ATTEMPTS, error)
 
 
 def tags(value: Any, error: type[ValidationError] = InvalidJob) -> list[str]:
@@ -62,9 +69,14 @@ def tags(value: Any, error: type[ValidationError] = InvalidJob) -> list[str]:
     for tag in value:
         if not isinstance(tag, str):
             raise error("tags", tag, "texts")
-        if text := storable("tags", tag, error).strip().lower():
+        if text := _tag(storable("tags", tag, error)):
             found[text] = None
     return list(found)
+
+
+def _tag(text: str) -> str:
+    # Elixir's String.downcase knows no other form for a sigma that ends a word.
+    return text.strip(_WHITE_SPACE).replace("Σ", "σ").lower()  # noqa: RUF001 - Greek indeed
 
 
 def mapping(field: str, value: Any, error: type[ValidationError] = InvalidJob) -> Any:
@@ -113,8 +125,8 @@ def insert_state(value: Any) -> JobState:
     return state
 
 
-def suggest(value: str, known: Iterable[str]) -> str:
+def suggest(value: object, known: Iterable[str]) -> str:
     """Return "did you mean …?" for the name nearest to `value`, or all known names."""
     names = sorted(known)
-    close = difflib.get_close_matches(value, names, n=1)
+    close = difflib.get_close_matches(value, names, n=1) if isinstance(value, str) else []
     return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(names)}"

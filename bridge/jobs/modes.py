@@ -41,7 +41,7 @@ def mode(name: Literal["manual", "inline"], *, with_safety: bool = False) -> Ite
             can be started for the length of a block.
     """
     if name not in ("manual", "inline"):
-        raise InvalidSetting("mode", name, "'manual' or 'inline'", suggest(str(name), ("manual", "inline")))
+        raise InvalidSetting("mode", name, "'manual' or 'inline'", suggest(name, ("manual", "inline")))
     token = _switch.set(_Switch(name, with_safety))
     try:
         yield

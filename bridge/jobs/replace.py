@@ -39,7 +39,7 @@ def _state(value: Any, error: type[ValidationError]) -> str:
         return JobState(value).value
     except ValueError:
         states = [state.value for state in JobState]
-        raise error("replace", value, "a state", checks.suggest(str(value), states)) from None
+        raise error("replace", value, "a state", checks.suggest(value, states)) from None
 
 
 def _columns(value: Any, error: type[ValidationError]) -> tuple[str, ...]:
@@ -49,5 +49,5 @@ def _columns(value: Any, error: type[ValidationError]) -> tuple[str, ...]:
     found = list(value)
     for column in found:
         if column not in COLUMNS:
-            raise error("replace", column, "a column that can be replaced", checks.suggest(str(column), COLUMNS))
+            raise error("replace", column, "a column that can be replaced", checks.suggest(column, COLUMNS))
     return tuple(dict.fromkeys(found))

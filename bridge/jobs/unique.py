@@ -157,7 +157,7 @@ def _build(options: Mapping[str, Any], error: type[ValidationError]) -> Unique:
 def _set(unique: Unique, options: Mapping[str, Any], error: type[ValidationError]) -> None:
     for option in options:
         if option not in _CHECKS:
-            mend = checks.suggest(str(option), _CHECKS)
+            mend = checks.suggest(option, _CHECKS)
             raise error("unique", option, "an option of unique jobs", mend)
     for option, (check, default) in _CHECKS.items():
         object.__setattr__(unique, option, check(options[option], error) if option in options else default)
@@ -240,7 +240,7 @@ def _chosen(field: str, value: Any, known: tuple[str, ...], error: type[Validati
     found = list(value)
     for item in found:
         if item not in known:
-            raise error(field, item, f"some of {', '.join(known)}", checks.suggest(str(item), known))
+            raise error(field, item, f"some of {', '.join(known)}", checks.suggest(item, known))
     if not found:
         raise error(field, value, f"at least one of {', '.join(known)}")
     return tuple(dict.fromkeys(str.__str__(item) for item in found))

@@ -263,7 +263,10 @@ async def test_executing_to_scheduled_with_meta(engine, conn):
 
 
 async def test_a_snooze_of_a_job_with_all_attempts_that_there_are(engine, conn):
-    job = await insert_and_fetch(engine, max_attempts=2_147_483_647)
+    job = await insert_and_fetch(engine)
+    # As another program may write it: Bridge leaves room for Elixir's snoozes.
+    await conn.execute("update oban_jobs set max_attempts = 2147483647")
+    job.max_attempts = 2_147_483_647
 
     _, changed = await changes(conn, job.id, engine.ack(UUID, [ack(job, "scheduled", scheduled_at=LATER)]))
 

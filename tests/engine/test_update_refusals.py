@@ -45,7 +45,7 @@ UPDATES = {
         f"worker: expected text of 1 to 127 characters, got '{'q' * 78}…; this has 128",
     ),
     "priority: too high": ({"priority": 10}, "priority: expected an integer from 0 to 9, got 10"),
-    "max_attempts: none": ({"max_attempts": 0}, "max_attempts: expected an integer from 1 to 2147483647, got 0"),
+    "max_attempts: none": ({"max_attempts": 0}, "max_attempts: expected an integer from 1 to 2000000000, got 0"),
     "tags: text": ({"tags": "red"}, "tags: expected a list of texts, got 'red'; put it into brackets"),
     "scheduled_at: without a zone": (
         {"scheduled_at": NAIVE},

@@ -146,12 +146,25 @@ class TestTags:
             ([" Foo ", "BAR", "foo", "\tbaz\n"], ["foo", "bar", "baz"]),
             (["", "  ", "x"], ["x"]),
             (["ÀÉ İ", "ß"], ["àé i̇", "ß"]),
+            (["ΟΔΟΣ"], ["οδοσ"]),
+            (["\x1fa\x1c", "\u3000b\u2007"], ["\x1fa\x1c", "b"]),
             (("x", "y"), ["x", "y"]),
             ((tag for tag in "ab"), ["a", "b"]),
             ({"one"}, ["one"]),
             ([], []),
         ],
-        ids=["order", "trimmed, lower case, once", "empty", "as Elixir lowers", "tuple", "generator", "set", "none"],
+        ids=[
+            "order",
+            "trimmed, lower case, once",
+            "empty",
+            "as Elixir lowers",
+            "sigma",
+            "trims",
+            "tuple",
+            "generator",
+            "set",
+            "none",
+        ],
     )
     def test_are_stored_as_oban_does(self, given, stored):
         assert Job("W", tags=given).tags == stored

@@ -162,7 +162,7 @@ REFUSALS = {
     "aliases: no name within": ({"aliases": [1]}, "aliases: expected text of 1 to 127 characters, got 1"),
     "queue: none": ({"queue": ""}, "queue: expected text of 1 to 127 characters, got ''; this has 0"),
     "priority": ({"priority": 10}, "priority: expected an integer from 0 to 9, got 10"),
-    "max_attempts": ({"max_attempts": 0}, "max_attempts: expected an integer from 1 to 2147483647, got 0"),
+    "max_attempts": ({"max_attempts": 0}, "max_attempts: expected an integer from 1 to 2000000000, got 0"),
     "tags": ({"tags": "x"}, "tags: expected a list of texts, got 'x'; put it into brackets"),
     "meta": ({"meta": [1]}, "meta: expected a JSON object, such as a dict, got [1]; wrap it: meta={'value': …}"),
     "timeout: zero": ({"timeout": 0}, "timeout: expected more than 0 seconds, got 0; leave it out for no limit"),

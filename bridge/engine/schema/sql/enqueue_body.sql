@@ -22,8 +22,8 @@ begin
   if coalesce(priority, -1) not between 0 and 9 then
     raise invalid_parameter_value using message = 'priority: expected 0, the first, to 9, the last';
   end if;
-  if coalesce(max_attempts, 0) < 1 then
-    raise invalid_parameter_value using message = 'max_attempts: expected at least 1';
+  if coalesce(max_attempts, 0) not between 1 and 2000000000 then
+    raise invalid_parameter_value using message = 'max_attempts: expected 1 to 2000000000';
   end if;
   if scheduled_at is not null and schedule_in is not null then
     raise invalid_parameter_value using message = 'schedule_in: expected only one of scheduled_at and schedule_in';
