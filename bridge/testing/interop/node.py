@@ -28,8 +28,9 @@ LIVING: Final[weakref.WeakSet[ElixirNode]] = weakref.WeakSet()
 _LAST_LINES: Final = 40
 _WAIT: Final = 0.25  # seconds a thread waits on a queue before it looks whether it is still wanted
 
+# Permanent, as in a release: a node whose application has ended ends too, and says so.
 _START: Final = """
-case Application.ensure_all_started(String.to_atom(app)) do
+case Application.ensure_all_started(String.to_atom(app), :permanent) do
   {:ok, _apps} -> :ok
   {:error, {name, reason}} -> raise "#{name} did not start: " <> Application.format_error(reason)
 end

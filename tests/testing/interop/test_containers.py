@@ -2,16 +2,20 @@
 
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
 import textwrap
+import time
 from contextlib import contextmanager
 
 import pytest
 
 from bridge.errors import InvalidSetting, NodeFailed, NodeUnavailable
-from bridge.testing.interop import Boot, Containers, ElixirNode, engine
+from bridge.testing.interop import Boot, Containers, ElixirNode, Running, engine
+
+from .beam import write_project
 
 ELIXIR_IMAGE = os.environ.get("ELIXIR_IMAGE") or "elixir:1.18-otp-27-slim"
 #: What evaluates Elixir in that image, which holds no release.
@@ -100,7 +104,7 @@ def test_a_node_reaches_the_database_through_its_gate(runner):
         assert node.rpc_sync(reach) == "econnrefused"
 
 
-def test_a_node_on_a_network_of_its_own_reaches_the_harness(docker):
+def test_a_node_on_a_network_of_its_own_reaches_the_harness(docker, runner):
     runner = Containers(ELIXIR_IMAGE, command=PLAIN, network="bridge")
     with ElixirNode(runner) as node:
         assert node.rpc_sync("1 + 1") == 2
@@ -238,6 +242,46 @@ def test_a_release_is_built_and_evaluates_instead_of_starting(folder, docker):
     write(folder, RELEASE, shop=SHOP)
     with ElixirNode(Containers(build=folder)) as node:
         assert node.rpc_sync("1 + 1") == 2
+
+
+PROJECT = """
+    FROM ELIXIR
+    ENV MIX_ENV=prod LANG=C.UTF-8
+    WORKDIR /app
+    COPY . .
+    RUN mix release --path /release
+    WORKDIR /release
+    CMD ["bin/shop", "start"]
+"""
+
+
+def test_a_mix_release_runs_as_a_node_of_ours_and_is_asked_as_a_running_one(folder, docker):
+    if not shutil.which("docker"):
+        pytest.skip("needs Docker's command line, for the running node's own rpc")
+    write_project(folder, start='IO.puts("open"); Supervisor.start_link([], strategy: :one_for_one)')
+    write(folder, PROJECT)
+    runner = Containers(build=folder, network="bridge")
+    with ElixirNode(runner, app="shop") as node:
+        assert node.rpc_sync("Application.fetch_env!(:shop, :tea)") == "black"
+    with a_container(docker, runner._prepared.image) as shop:
+        deadline = time.monotonic() + 30
+        while b"open" not in shop.logs():  # a stream of the SDK's can't be closed
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        running = Running(["docker", "exec", shop.name, "bin/shop", "rpc"], address=runner.address)
+        with ElixirNode(running) as node:
+            assert node.rpc_sync("{a, Application.fetch_env!(:shop, :tea)}", a=1) == (1, "black")
+        shop.reload()
+        assert shop.status == "running"
+
+
+@contextmanager
+def a_container(docker, image):
+    container = docker.containers.run(image, detach=True, init=True)
+    try:
+        yield container
+    finally:
+        container.remove(force=True)
 
 
 def test_an_image_is_built_once_for_a_runner_and_called_as_asked(folder, docker):

@@ -265,6 +265,19 @@ def test_a_frozen_gate_can_be_cut_and_stays_frozen_when_mended(gate, connect, fa
         far.accept(SILENCE)
 
 
+def test_what_is_under_way_when_the_gate_is_frozen_stays_there(gate, connect):
+    near, end = connect()
+    gate.delay(SILENCE / 2)
+    near.sendall(b"question")
+    time.sleep(SILENCE / 4)  # so that it was read before
+    gate.freeze()
+    time.sleep(SILENCE / 2)  # so that it is due
+    gate.delay(0)
+    assert silent(end)
+    gate.thaw()
+    assert read(end, 8) == b"question"
+
+
 # Late
 
 
