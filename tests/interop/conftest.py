@@ -19,6 +19,8 @@ from bridge.testing.interop import ElixirNode
 pytest.register_assert_rewrite("interop.rows", "interop.endings")
 
 from .places import Place  # noqa: E402 - after the line above
+from .report import NAME as REPORT  # noqa: E402
+from .report import Report, _versions_of_the_report  # noqa: E402, F401 - a fixture of all tests here
 from .workers import register  # noqa: E402
 
 SUPPORT = sorted((Path(__file__).parent / "support").glob("*.ex"))
@@ -55,6 +57,7 @@ def node_options(place, *, node=ELIXIR, queues=None, options="", config="", load
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "item(text): the line of the conformance table that the test proves")
+    config.pluginmanager.register(Report(config), REPORT)
 
 
 async def done(ex, number, patience=10):

@@ -6,6 +6,8 @@ from types import SimpleNamespace
 
 from queues.rig import make_worker
 
+from bridge import Worker
+
 from .conftest import done
 from .rows import RECENT, between, check, now, ran_by
 from .workers import end
@@ -32,7 +34,7 @@ async def all_done(ex, numbers, patience=15):
 
 
 def check_ended(row, state, *, node, worker, queue, attempt=1, errors=(), delay=None, **columns):
-    """Compare all columns of a job whose last attempt ended in `state`, by how PROTOCOL says that state is written.
+    """Compare all columns of a job whose last attempt ended in `state`, as Oban writes that state.
 
     `delay` are the bounds of the seconds until the job runs again.
     """
@@ -67,13 +69,16 @@ async def read_alike(at, ex, oban, number):
 
 
 def take_over(py, name="Interop.Outcome"):
-    """Have a Python node run the jobs of an Elixir worker, or of one more: `end` says how."""
+    """Have a Python node run the jobs of an Elixir worker, with the delays that its Elixir has; returns the class."""
 
     async def process(job):
         py.ran.put_nowait(job)
         return await end(job.args["mode"], job.args.get("message", "boom"), job.args)
 
-    return make_worker(py.registry, process, name, queue="python", max_attempts=3)
+    def backoff(self, job):
+        return job.args.get("backoff") or Worker.backoff(self, job)
+
+    return make_worker(py.registry, process, name, queue="python", max_attempts=3, methods={"backoff": backoff})
 
 
 async def in_elixir(at, ex, number):

@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import json
+from types import SimpleNamespace
 
 from queues.rig import PATIENCE
 
@@ -82,6 +83,18 @@ class PythonSide:
 def can_name_nodes(sender, oban_version):
     """Whether a side can scale or start a queue on one node by name: Oban before 2.19 refuses its own option."""
     return sender.language == "Python" or oban_version >= (2, 19)
+
+
+async def ended(py, number):
+    """Wait for the end of a job on a Python node, and return the event."""
+    return await py.ends.of(SimpleNamespace(id=number))
+
+
+async def started(ex, number):
+    """Wait until an Elixir node has begun a job."""
+    async with asyncio.timeout(PATIENCE):
+        while (await ex.event("started"))["id"] != number:
+            pass
 
 
 async def send_raw(place, channel, text):

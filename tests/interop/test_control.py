@@ -114,6 +114,15 @@ async def test_scaling_a_paused_queue_resumes_nothing(shared, both, sender):
     await expect(shared.at, both, both, "alpha", (3, True), ())
 
 
+@pytest.mark.item("control: scale and pause in one signal of Elixir's")
+async def test_elixir_scales_and_pauses_by_one_signal(shared, both):
+    ex, _py = both
+    await ex.scale("alpha", 3, paused=True)
+    await expect(shared.at, both, both, "alpha", (3, True), ())
+    await ex.scale("alpha", 4, paused=False)
+    await expect(shared.at, both, both, "alpha", (4, False), ())
+
+
 @pytest.mark.item("control: start a queue")
 async def test_a_queue_is_started(shared, both, sender, scope, oban_version):
     arguments, obeying = scope

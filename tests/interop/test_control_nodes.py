@@ -11,7 +11,7 @@ from queues.rig import PATIENCE
 from bridge.pubsub import channels
 from bridge.queues.census import Census
 
-from .sides import ElixirSide, PythonSide, can_name_nodes, fence
+from .sides import ElixirSide, PythonSide, fence
 
 QUEUES = {"alpha": 10, "beta": 5}
 
@@ -69,7 +69,8 @@ async def test_a_signal_for_one_of_four_nodes_leaves_three_alone(place, elixir, 
     async with served(place, py.oban.notifier, "py@host-4", tmp_path) as there:
         nodes = [ex, other_ex, here, there]
         for sender in (ex, here):
-            scaler = sender if can_name_nodes(sender, oban_version) else here
+            # Oban before 2.19 can't say which node scales or starts a queue, and 2.19's nodes don't obey its start.
+            scaler = sender if oban_version >= (2, 20) else here
             for target in nodes:
                 await steer(place, sender, scaler, target, nodes)
 

@@ -8,7 +8,7 @@ import pytest
 from bridge import Job
 
 from .conftest import PYTHON
-from .sides import ElixirSide, PythonSide
+from .sides import ElixirSide, PythonSide, started
 
 #: Nothing but a message starts a job: the Elixir node stages, and so looks for jobs, once an hour.
 SHARED = {"queues": {"elixir": 10}, "options": "stage_interval: 3_600_000"}
@@ -53,8 +53,7 @@ async def test_elixir_starts_a_job_of_python_because_it_was_told(shared, python,
     for _ in range(20):
         start = time.monotonic()
         job = await py.oban.enqueue(Job("Interop.Ok", queue="elixir"))
-        while (await shared.ex.event("started"))["id"] != job.id:
-            pass
+        await started(shared.ex, job.id)
         seconds.append(time.monotonic() - start)
 
     # Left to polling, each would wait for Oban's refresh, half a minute or more.
@@ -84,8 +83,7 @@ async def test_elixir_starts_a_job_of_a_transaction_once_it_is_committed(shared,
         later = await py.oban.enqueue(Job("Interop.Ok", queue="elixir"))
         while (event := await shared.ex.event("started"))["id"] != later.id:
             assert event["id"] != job.id
-    while (await shared.ex.event("started"))["id"] != job.id:
-        pass
+    await started(shared.ex, job.id)
 
 
 @pytest.mark.item("control: an insert is announced when it is committed")
@@ -122,5 +120,4 @@ async def test_a_paused_queue_starts_what_came_meanwhile_when_it_is_resumed(shar
     await here.resume("elixir")
 
     assert (await py.ran.next()).id == number
-    while (await shared.ex.event("started"))["id"] != job.id:
-        pass
+    await started(shared.ex, job.id)

@@ -29,7 +29,7 @@ SAME = {
     "empty parts": {"object": {}, "list": [], "text": "", "": "empty key"},
     "plain": {"null": None, "true": True, "false": False, "int": -5, "text": "a"},
     "unicode": {"näme": "é✓😀", "日本": "\u2028\u2029</script>", "rtl": "שלום", "e\u0301": "é", "\U0010ffff": "\ufffe"},
-    "control": {"text": "a\tb\n\r\u0001\u001f\x7f\u0085 \"quoted\" \\ back / slash"},
+    "control": {"text": 'a\tb\n\r\u0001\u001f\x7f\u0085 "quoted" \\ back / slash'},
     "big integers": {"n": [2**31, -(2**31) - 1, 2**53 + 1, 2**63 - 1, -(2**63), 2**64, 10**30, -(10**30), 10**1023]},
     "floats": {"f": [1.0, 0.1, -2.5, 1e-7, 123456789.12345679, 0.30000000000000004, 2.2250738585072014e-308, 5e-324]},
     "nested": nested(80),
@@ -81,7 +81,9 @@ MOMENT = datetime(2026, 1, 2, 3, 4, 5, 678_901, tzinfo=UTC)
 @pytest.mark.parametrize(
     ("args", "read"),
     [
-        pytest.param([Decimal("1.10"), Decimal("-12.50"), Decimal(10**30)], ["1.10", "-12.50", "1" + "0" * 30], id="decimals"),
+        pytest.param(
+            [Decimal("1.10"), Decimal("-12.50"), Decimal(10**30)], ["1.10", "-12.50", "1" + "0" * 30], id="decimals"
+        ),
         pytest.param(
             [MOMENT, MOMENT.replace(tzinfo=None), MOMENT.date(), MOMENT.time()],
             ["2026-01-02T03:04:05.678901Z", "2026-01-02T03:04:05.678901", "2026-01-02", "03:04:05.678901"],
@@ -155,7 +157,9 @@ async def test_what_crosses_is_read_back_as_the_type_that_it_was(shared, python)
 
 
 @pytest.mark.parametrize(
-    "value", [math.nan, math.inf, "a\x00b", "\ud800", {1, 2}, 10**1024, time, object()], ids=lambda value: repr(value)[:20]
+    "value",
+    [math.nan, math.inf, "a\x00b", "\ud800", {1, 2}, 10**1024, time, object()],
+    ids=lambda value: repr(value)[:20],
 )
 @pytest.mark.item("jobs: args that JSON can't hold")
 async def test_python_refuses_what_would_stop_a_queue_of_elixir(shared, python, value):

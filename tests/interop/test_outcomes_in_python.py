@@ -13,6 +13,7 @@ from .endings import DELAYS, check_ended, in_python, read_alike
 from .rows import error
 
 FAILED = r"\*\* \(RuntimeError\) kaboom é ✓\n"
+HUGE = r"\*\* \(RuntimeError\) x{19900,}\n… \d+ characters more"
 TRACE = r"Traceback \(most recent call last\):\n.*"
 ITSELF = r"\*\* \(bridge\.errors\.{}\) interop\.Ending {} itself: 'boom ✓'\n"
 NO_LIST = r"\*\* \(bridge\.errors\.EncodeError\) result\.a: expected a list.*"
@@ -41,6 +42,7 @@ ENDINGS = {
     "stop": lambda _job: raises(asyncio.CancelledError),
     "silent": lambda _job: raises(Silent),
     "nul": lambda _job: raises(ValueError("a\0b\ud800c")),
+    "huge": lambda _job: raises(RuntimeError("x" * 50_000)),
     "unrecordable": lambda _job: Record({"a": {1, 2}}),
     "cancel": lambda _job: Cancel("boom ✓"),
     "discard": lambda _job: Discard("boom ✓"),
@@ -85,6 +87,7 @@ RECORDED = {"recorded": True, "return": "g3QAAAABbQAAAAFhbAAAAAJhAW0AAAACw6lq"}
         case("raise", "raise", {}, "retryable", FAILED + TRACE),
         case("raise", "silent", {}, "retryable", r".*\.Silent\) <no text: __str__ raised ZeroDivisionError>.*"),
         case("raise", "nul", {}, "retryable", r"\*\* \(ValueError\) a[^\0]+b[^\0]+c\n" + TRACE),
+        case("raise", "huge", {}, "retryable", HUGE),
         case("raise", "unrecordable", {}, "retryable", NO_LIST),
         case("throw and exit", "exit", {}, "retryable", r"\*\* \(SystemExit\) 3\n" + TRACE),
         case("throw and exit", "stop", {}, "retryable", r"\*\* \(asyncio\.exceptions\.CancelledError\) \n" + TRACE),

@@ -1,6 +1,7 @@
 """Jobs that one side inserted or ran, cancelled, deleted and changed by the other."""
 
 from datetime import UTC, datetime
+from types import SimpleNamespace
 
 import pytest
 from queues.rig import Gate, make_worker
@@ -11,7 +12,7 @@ from bridge.errors import JobNotFound
 
 from .conftest import ELIXIR, PYTHON
 from .endings import SLACK, check_ended, in_elixir, in_python, read_alike, take_over
-from .rows import FRESH, between, check, now
+from .rows import between, check, now
 
 OK = Atom("ok")
 WORKER = "Interop.Outcome"
@@ -23,7 +24,7 @@ WAITING = {"available": {}, "scheduled": {"scheduled_at": LATER}}
 
 async def ended_in(language, shared, py, *, mode="ok", tries=3):
     """A job that ran, and failed or not, in one language; its row."""
-    options = {"args": {"mode": mode}, "queue": language, "max_attempts": tries}
+    options = {"args": {"mode": mode, "seconds": 600}, "queue": language, "max_attempts": tries}
     job = await py.oban.enqueue(Job(WORKER, **options))
     ran = in_elixir(shared.at, shared.ex, job.id) if language == "elixir" else in_python(shared.at, py, job.id)
     return await ran
@@ -193,23 +194,20 @@ async def test_elixir_changes_every_column_that_may_be_changed_of_a_job_that_fai
 
 
 @pytest.mark.item("outcomes: timestamps")
-async def test_times_of_either_side_keep_their_microseconds_whatever_the_sessions_zone(shared, python):
-    await shared.at.conn.execute(f"""alter database "{shared.at.name}" set timezone = 'America/New_York'""")
-    try:
-        py = await python(shared.at, queues={})
-        ours = await py.oban.enqueue(Job("interop.Ok", queue="nobody", scheduled_at=LATER))
-        theirs = await shared.ex.rpc('Interop.insert("Interop.Ok", %{}, queue: :nobody, scheduled_at: at)', at=LATER)
-        for number in (ours.id, theirs):
-            row = await read_alike(shared.at, shared.ex, py.oban, number)
-            check(
-                row,
-                **{
-                    **FRESH,
-                    "queue": "nobody",
-                    "worker": row["worker"],
-                    "state": "scheduled",
-                    "scheduled_at": LATER.replace(tzinfo=None),
-                },
-            )
-    finally:
-        await shared.at.conn.execute(f'alter database "{shared.at.name}" reset timezone')
+async def test_all_times_are_utc_to_the_microsecond_whatever_the_sessions_zone(place, elixir, python):
+    await place.conn.execute(f"""alter database "{place.name}" set timezone = 'America/New_York'""")
+    ex, py = await elixir(), await python()
+    at, shared = place, SimpleNamespace(at=place, ex=ex)
+    assert await ex.rpc('BadgeForge.Repo.query!("show timezone").rows') == [["America/New_York"]]
+    take_over(py)
+
+    for language, node in (("elixir", ELIXIR), ("python", PYTHON)):
+        row = await ended_in(language, shared, py, mode="snooze")
+        columns = {"args": row["args"], "max_attempts": 4, "delay": (600, 600)}
+        check_ended(row, "scheduled", node=node, worker=WORKER, queue=language, **columns)
+        assert await read_alike(at, ex, py.oban, row["id"]) == row
+    ours = (await py.oban.enqueue(Job("interop.Ok", queue="nobody", scheduled_at=LATER))).id
+    theirs = await ex.rpc('Interop.insert("interop.Ok", %{}, queue: :nobody, scheduled_at: at)', at=LATER)
+    for number in (ours, theirs):
+        row = await read_alike(at, ex, py.oban, number)
+        check(row, state="scheduled", worker="interop.Ok", queue="nobody", scheduled_at=LATER.replace(tzinfo=None))

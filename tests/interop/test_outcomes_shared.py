@@ -30,11 +30,6 @@ async def to_elixir(ex, number):
     assert await ex.rpc("Oban.retry_job(id)", id=number) == OK
 
 
-def python_delays(registry, name=WORKER):
-    """The worker of Elixir, in Python, with the delays that its Elixir has."""
-    registry.resolve(name).backoff = lambda _self, job: job.args["backoff"]
-
-
 @pytest.mark.item("outcomes: attempts of both languages")
 async def test_python_goes_on_with_a_job_that_failed_in_elixir(shared, python):
     py = await python(shared.at)
@@ -67,7 +62,6 @@ async def test_python_goes_on_with_a_job_that_failed_in_elixir(shared, python):
 async def test_elixir_goes_on_with_a_job_that_failed_in_python(shared, python):
     py = await python(shared.at)
     take_over(py)
-    python_delays(py.registry)
     number = await shared.ex.rpc(
         "Interop.insert(worker, args, queue: :python, max_attempts: 3)", worker=WORKER, args=RAISE
     )
@@ -97,7 +91,6 @@ async def test_elixir_goes_on_with_a_job_that_failed_in_python(shared, python):
 async def test_a_job_is_exhausted_by_attempts_of_both(shared, python, turns):
     py = await python(shared.at)
     take_over(py)
-    python_delays(py.registry)
     job = await py.oban.enqueue(Job(WORKER, args=RAISE, queue=turns[0], max_attempts=3))
 
     for attempt, turn in enumerate(turns, 1):
@@ -127,27 +120,22 @@ async def test_a_job_that_one_snoozed_is_snoozed_again_by_the_other(shared, pyth
     args = {"mode": "snooze", "seconds": 600}
     job = await py.oban.enqueue(Job(WORKER, args=args, queue=first, max_attempts=1))
 
+    snoozed = {"worker": WORKER, "args": args, "delay": (600, 600)}
+
     if first == "elixir":
-        await in_elixir(shared.at, shared.ex, job.id)
+        row = await in_elixir(shared.at, shared.ex, job.id)
+        check_ended(row, "scheduled", node=ELIXIR, queue="elixir", max_attempts=2, **snoozed)
         await to_python(py, job.id)
         await in_python(shared.at, py, job.id)
     else:
-        await in_python(shared.at, py, job.id)
+        row = await in_python(shared.at, py, job.id)
+        check_ended(row, "scheduled", node=PYTHON, queue="python", max_attempts=2, **snoozed)
         await to_elixir(shared.ex, job.id)
         await in_elixir(shared.at, shared.ex, job.id)
 
-    second = "python" if first == "elixir" else "elixir"
-    check_ended(
-        await read_alike(shared.at, shared.ex, py.oban, job.id),
-        "scheduled",
-        node=PYTHON if first == "elixir" else ELIXIR,
-        worker=WORKER,
-        queue=second,
-        args=args,
-        attempt=2,
-        max_attempts=3,
-        delay=(600, 600),
-    )
+    row = await read_alike(shared.at, shared.ex, py.oban, job.id)
+    node, queue = (PYTHON, "python") if first == "elixir" else (ELIXIR, "elixir")
+    check_ended(row, "scheduled", node=node, queue=queue, attempt=2, max_attempts=3, **snoozed)
 
 
 ENDED = {

@@ -61,7 +61,7 @@ TERMS = {
     "[a: 1]": [(Atom("a"), 1)],
     "~U[2026-01-01 00:00:00.000001Z]": datetime(2026, 1, 1, 0, 0, 0, 1, UTC),
     SUMMER: datetime(2026, 7, 1, 3, 4, 5, 678901, ZoneInfo("Europe/Berlin")),
-    "~N[2026-01-01 00:00:00]": datetime(2026, 1, 1),
+    "~N[2026-01-01 00:00:00]": datetime(2026, 1, 1),  # noqa: DTZ001 - it is naive in Elixir, too
     "~D[2026-01-01]": date(2026, 1, 1),
     "~T[23:59:59.123456]": time(23, 59, 59, 123456),
     'Decimal.new("-1.10")': Decimal("-1.10"),

@@ -1,6 +1,7 @@
 """Every term that OTP wrote down: recorded in Python, and read by a node that has never seen its atoms."""
 
 import asyncio
+import functools
 import uuid
 
 import pytest
@@ -17,6 +18,18 @@ from .rows import error
 from .terms import GOLDEN, PORTABLE, REFUSED
 
 VALUES = {label: etf.decode(data) for label, data in GOLDEN.items()}
+
+#: What no golden term is: large, long and deep.
+LARGE = {
+    "text": ("ab" * 500_000, 'String.duplicate("ab", 500_000)'),
+    "rows": ([{"n": number} for number in range(5000)], 'for n <- 0..4999, do: %{"n" => n}'),
+    "deep": (
+        functools.reduce(lambda inner, _: [inner], range(250), None),
+        "Enum.reduce(1..250, nil, fn _, inner -> [inner] end)",
+    ),
+    "keys": ({f"ключ {number}": number for number in range(100)}, 'Map.new(0..99, &{"ключ #{&1}", &1})'),
+    "floats": ([0.1, 1e22, 5e-324, -0.5], "[0.1, 1.0e22, 5.0e-324, -0.5]"),
+}
 
 # The texts are read before any expectation is evaluated: that makes the atoms in it known.
 READ = """
@@ -55,11 +68,13 @@ async def recorded(shared, py, values):
 @pytest.mark.item("recorded: golden terms, read with [:safe] on a fresh node")
 async def test_what_python_records_is_read_by_a_fresh_node(shared, python, fresh):
     py = await python(shared.at)
-    numbers = await recorded(shared, py, {label: VALUES[label] for label in PORTABLE})
+    values = {label: VALUES[label] for label in PORTABLE} | {name: value for name, (value, _) in LARGE.items()}
+    expected = PORTABLE | {name: source for name, (_, source) in LARGE.items()}
+    numbers = await recorded(shared, py, values)
 
-    equal = await fresh.rpc(READ, ids=numbers, expected=list(PORTABLE.values()))
+    equal = await fresh.rpc(READ, ids=numbers, expected=list(expected.values()))
 
-    assert dict(zip(PORTABLE, equal, strict=True)) == dict.fromkeys(PORTABLE, True)
+    assert dict(zip(expected, equal, strict=True)) == dict.fromkeys(expected, True)
 
 
 @pytest.mark.item("recorded: golden terms, read with [:safe] on a fresh node")

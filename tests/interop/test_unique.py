@@ -1,11 +1,12 @@
 """Unique jobs across languages: each one's insert finds what the other has stored, by the same rules."""
 
+import asyncio
 import itertools
 from datetime import timedelta
 
 import pytest
 
-from bridge import Job
+from bridge import Job, SyncOban
 from bridge.jobs.unique import GROUPS
 
 from .crossings import insert
@@ -18,10 +19,12 @@ _numbers = itertools.count(1)
 ARGS = {"a": 1, "b": {"c": "x"}, "d": [1, 2]}
 FOREVER = {"period": "infinity"}
 HALF_A_MINUTE = {"period": 30}
+BY_A, BY_Z = {**FOREVER, "keys": ["a"]}, {**FOREVER, "keys": ["z"]}
+BY_A_AND_B = {**FOREVER, "keys": ["a", "b"]}
 
 
 class Case:
-    """Two inserts: what `stored` and `new` add to the same job, what `aged` makes of the stored row, and the verdict."""
+    """Two inserts: what `stored` and `new` add to one job, what `aged` makes of the stored row, and the verdict."""
 
     def __init__(self, aspect, name, unique, *, stored=None, new=None, aged="", same):
         self.param = pytest.param(self, id=f"{aspect}: {name}", marks=pytest.mark.item(f"jobs: unique, {aspect}"))
@@ -31,6 +34,10 @@ class Case:
 
 def in_state(state):
     return f"state = '{state}'"
+
+
+def ago(seconds):
+    return f"inserted_at = inserted_at - interval '{seconds} s'"
 
 
 CASES = [
@@ -57,21 +64,21 @@ CASES = [
         "fields", "another meta", {**FOREVER, "fields": ["meta", "worker"]},
         stored={"meta": {"m": 1}}, new={"meta": {"m": 2}}, same=False,
     ),
-    Case("keys", "one alike", {**FOREVER, "keys": ["a"]}, new={"args": {"a": 1, "z": 2}}, same=True),
-    Case("keys", "one different", {**FOREVER, "keys": ["a"]}, new={"args": {**ARGS, "a": 2}}, same=False),
+    Case("keys", "one alike", BY_A, new={"args": {"a": 1, "z": 2}}, same=True),
+    Case("keys", "one different", BY_A, new={"args": {**ARGS, "a": 2}}, same=False),
     Case("keys", "nested", {**FOREVER, "keys": ["b"]}, new={"args": {"b": {"c": "x"}}}, same=True),
-    Case("keys", "two, of which one differs", {**FOREVER, "keys": ["a", "b"]}, new={"args": {"a": 1, "b": 2}}, same=False),
-    Case("keys", "two, of which the new job has one", {**FOREVER, "keys": ["a", "z"]}, new={"args": {"a": 1}}, same=True),
-    Case("keys", "which the new job lacks", {**FOREVER, "keys": ["z"]}, new={"args": {"y": 1}}, same=False),
-    Case("keys", "which an empty job lacks", {**FOREVER, "keys": ["z"]}, stored={"args": {}}, new={"args": {}}, same=True),
+    Case("keys", "two, of which one differs", BY_A_AND_B, new={"args": {"a": 1, "b": 2}}, same=False),
+    Case("keys", "two, the new job has one", {**FOREVER, "keys": ["a", "z"]}, new={"args": {"a": 1}}, same=True),
+    Case("keys", "which the new job lacks", BY_Z, new={"args": {"y": 1}}, same=False),
+    Case("keys", "which an empty job lacks", BY_Z, stored={"args": {}}, new={"args": {}}, same=True),
     Case(
         "keys", "of meta", {**FOREVER, "fields": ["meta", "worker"], "keys": ["m"]},
         stored={"meta": {"m": 1, "n": 2}}, new={"meta": {"m": 1, "n": 3}}, same=True,
     ),
-    Case("period", "within it", HALF_A_MINUTE, aged="inserted_at = inserted_at - interval '25 s'", same=True),
-    Case("period", "beyond it", HALF_A_MINUTE, aged="inserted_at = inserted_at - interval '31 s'", same=False),
-    Case("period", "a minute by default, within", {"keys": []}, aged="inserted_at = inserted_at - interval '50 s'", same=True),
-    Case("period", "a minute by default, beyond", {"keys": []}, aged="inserted_at = inserted_at - interval '61 s'", same=False),
+    Case("period", "within it", HALF_A_MINUTE, aged=ago(25), same=True),
+    Case("period", "beyond it", HALF_A_MINUTE, aged=ago(31), same=False),
+    Case("period", "a minute by default, within", {"keys": []}, aged=ago(50), same=True),
+    Case("period", "a minute by default, beyond", {"keys": []}, aged=ago(61), same=False),
     Case("period", "forever", FOREVER, aged="inserted_at = '2001-01-01'", same=True),
     Case(
         "timestamp", "scheduled_at, within", {**HALF_A_MINUTE, "timestamp": "scheduled_at"},
@@ -97,8 +104,8 @@ def for_elixir(unique, version):
 class Sides:
     """Inserts by either language, of jobs that no other test's are the same as."""
 
-    def __init__(self, shared, py, version):
-        self._shared, self._py, self._version = shared, py, version
+    def __init__(self, shared, client, version):
+        self._shared, self._client, self._version = shared, client, version
         number = next(_numbers)
         self.base = {"worker": f"W{number}", "queue": f"q{number}", "args": {**ARGS, "case": number}}
 
@@ -110,7 +117,7 @@ class Sides:
 
     async def python(self, **options):
         worker = options.pop("worker")
-        job = await self._py.oban.enqueue(Job(worker, **options))
+        job = await asyncio.to_thread(self._client.enqueue, Job(worker, **options))
         return job.id, job.conflict
 
     async def elixir(self, **options):
@@ -123,9 +130,16 @@ class Sides:
         await self._shared.at.conn.execute(f"update {self._shared.at.table} set {change} where id = $1", number)
 
 
+@pytest.fixture(scope="module")
+def client(shared_node):
+    """Python's side of all tests: one for each would take most of their time."""
+    with SyncOban(dsn=shared_node.place.dsn, prefix=shared_node.place.prefix) as found:
+        yield found
+
+
 @pytest.fixture
-async def sides(shared, python, oban_version):
-    return Sides(shared, await python(shared.at, queues={}), oban_version[:2])
+async def sides(shared, client, oban_version):
+    return Sides(shared, client, oban_version[:2])
 
 
 @pytest.mark.parametrize("case", [case.param for case in CASES])
@@ -165,7 +179,9 @@ STATES = [*sorted(WAITING), "suspended", "completed", "cancelled", "discarded"]
     ids=["default", "successful", "incomplete", "scheduled", "all", "a list"],
 )
 @pytest.mark.parametrize(("first", "second"), [("elixir", "python"), ("python", "elixir")])
-async def test_a_stored_job_counts_in_the_same_states_in_both(shared, sides, oban_version, states, found, first, second):
+async def test_a_stored_job_counts_in_the_same_states_in_both(
+    shared, sides, oban_version, states, found, first, second
+):
     # Oban has had this state from 2.21 on, and its default list from 2.23 on.
     if second == "elixir" and oban_version < ((2, 21) if states else (2, 23)):
         found = found - {"suspended"}
@@ -220,19 +236,22 @@ async def test_what_the_new_job_leaves_at_its_default_stays_in_both(shared, side
 async def test_in_another_state_nothing_is_replaced_in_both(shared, sides, first, second):
     number, _ = await getattr(sides, first)(**sides.base)
 
-    found = await getattr(sides, second)(**sides.options({"priority": 4}), unique=FOREVER, replace={"scheduled": ["priority"]})
+    found = await getattr(sides, second)(
+        **sides.options({"priority": 4}), unique=FOREVER, replace={"scheduled": ["priority"]}
+    )
 
     assert found == (number, True)
     check(await shared.at.row(number), **sides.base)
 
 
 @pytest.mark.item("jobs: unique, bulk")
-async def test_many_of_python_find_those_of_elixir(shared, sides):
+async def test_many_of_python_find_those_of_elixir(shared, sides, python):
+    py = await python(shared.at, queues={})
     queue = sides.base["queue"]
     numbers = [(await sides.elixir(worker="Many", queue=queue, args={"n": n}))[0] for n in range(5)]
 
     jobs = [Job("Many", queue=queue, args={"n": n % 10}, unique=FOREVER) for n in range(20)]
-    found = await sides._py.oban.enqueue_many(jobs)
+    found = await py.oban.enqueue_many(jobs)
 
     assert [job.id for job in found[:5]] == [job.id for job in found[10:15]] == numbers
     assert [job.conflict for job in found] == [True] * 5 + [False] * 5 + [True] * 10
@@ -247,7 +266,9 @@ async def test_insert_all_of_elixir_asks_for_no_uniqueness(shared, sides):
     options = {"queue": sides.base["queue"], "unique": for_elixir(FOREVER, (2, 17))}
     number, _ = await sides.python(**sides.base)
 
-    numbers = await shared.ex.rpc("Interop.Jobs.insert_all(jobs)", jobs=[[sides.base["worker"], sides.base["args"], options]] * 2)
+    numbers = await shared.ex.rpc(
+        "Interop.Jobs.insert_all(jobs)", jobs=[[sides.base["worker"], sides.base["args"], options]] * 2
+    )
 
     assert len({number, *numbers}) == 3
     assert await sides.python(**sides.base, unique=FOREVER) in [(each, True) for each in (number, *numbers)]

@@ -1,20 +1,14 @@
 """A process of Oban for Python for the run, and nodes of both Pythons on one database for each test."""
 
-import asyncio
-import os
-
 import asyncpg
 import pytest
 
 from bridge.engine.schema import install, install_own
 
-from .interpreter import NoObanPy, find_interpreter
+from .interpreter import NoObanPy, find_interpreter, give_up
 from .ours import Ours
-from .peer import PATIENCE, ObanPy
+from .peer import ObanPy, until
 from .rows import read_row
-
-#: Where one of them is set, what can't run fails instead of being skipped.
-REQUIRE = ("BRIDGE_INTEROP_REQUIRE", "BRIDGE_ELIXIR_REQUIRED")
 
 
 @pytest.fixture(scope="session")
@@ -23,10 +17,7 @@ def obanpy_python():
     try:
         return find_interpreter()
     except NoObanPy as error:
-        reason = str(error)
-    if any(os.environ.get(variable, "0") not in ("", "0") for variable in REQUIRE):
-        pytest.fail(reason, pytrace=False)
-    pytest.skip(reason)
+        give_up(error)
 
 
 @pytest.fixture(scope="session")
@@ -90,9 +81,10 @@ def row_when(installed):
     """A function that waits until a job is in a state, which no event tells of, and returns its row."""
 
     async def wait(job_id, *states):
-        async with asyncio.timeout(PATIENCE):
-            while (row := await read_row(installed, job_id))["state"] not in states:  # noqa: ASYNC110 - a row sets no Event
-                await asyncio.sleep(0.01)
-        return row
+        async def there():
+            row = await read_row(installed, job_id)
+            return row["state"] in states and row
+
+        return await until(there)
 
     return wait

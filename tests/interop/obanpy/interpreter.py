@@ -8,6 +8,8 @@ import sys
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 #: The version that the tests were written against; `BRIDGE_OBANPY` names a Python with another one.
 RELEASE = "0.7.0"
 
@@ -16,6 +18,9 @@ OLDEST = (3, 12)
 
 #: The variable that names a Python which has it.
 NAMED = "BRIDGE_OBANPY"
+
+#: Where one of these is set, what can't run fails instead of being skipped.
+REQUIRE = ("BRIDGE_INTEROP_REQUIRE", "BRIDGE_ELIXIR_REQUIRED")
 
 _PATIENCE = 120
 
@@ -34,12 +39,19 @@ def find_interpreter():
     if named:
         return _checked(named)
     python = _newest_python()
-    folder = _cache() / f"oban-{RELEASE}-python{_version(python)}"
+    folder = _cache() / f"oban-{RELEASE}-python{_dotted(_version(python))}"
     made = folder / "bin" / "python"
     with _alone(folder):
         if not _has_oban(made):
             _make(python, folder)
     return str(made)
+
+
+def give_up(error):
+    """Skip the test with the error's reason, or fail it where a variable asks for that."""
+    if any(os.environ.get(variable, "0") not in ("", "0") for variable in REQUIRE):
+        pytest.fail(str(error), pytrace=False)
+    pytest.skip(str(error))
 
 
 def _checked(named):
@@ -52,13 +64,13 @@ def _checked(named):
 
 
 def _newest_python():
-    """The newest Python that is old enough to be no pre-release: this one, on the path, of pyenv, or of uv."""
+    """This Python if it will do, else the newest on the path, else of pyenv's or uv's."""
     homes = [Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"]
     homes.append(Path.home() / ".local/share/uv/python")
     installed = [str(path) for home in homes for path in home.glob("*3.1[2-9]*/bin/python3")]
     on_path = [f"python3.{minor}" for minor in range(20, OLDEST[1] - 1, -1)]
     for python in (sys.executable, *on_path, *sorted(installed, reverse=True), "python3"):
-        if (path := shutil.which(python)) and _version(path) >= _dotted(OLDEST):
+        if (path := shutil.which(python)) and _version(path) >= OLDEST:
             return path
     raise NoObanPy(
         f"Oban for Python needs Python {_dotted(OLDEST)} or later, and none is here; "
@@ -67,9 +79,9 @@ def _newest_python():
 
 
 def _version(python):
-    """A Python's version such as `3.12`; empty where it doesn't run, as a shim of a version that is not chosen."""
+    """A Python's version as `(3, 12)`; empty where it doesn't run, as a shim of a version that is not chosen."""
     found = _run(python, "-c", "import sys; print('%d.%d' % sys.version_info[:2])")
-    return found.stdout.strip() if found.returncode == 0 else ""
+    return tuple(map(int, found.stdout.split("."))) if found.returncode == 0 else ()
 
 
 def _dotted(version):
@@ -94,8 +106,8 @@ def _make(python, folder):
             done = _run(*command)
             if done.returncode != 0:
                 raise NoObanPy(
-                    f"Oban for Python can't be installed: {_last_line(done)}; it comes from PyPI by "
-                    f"`{' '.join(command)}`, or name a Python that has it in {NAMED}"
+                    f"Oban for Python can't be installed: {_last_line(done)}; let pip reach PyPI "
+                    f"(`{python} -m pip download oban=={RELEASE}` must work), or name a Python that has it in {NAMED}"
                 )
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)

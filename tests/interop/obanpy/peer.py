@@ -6,6 +6,7 @@ import subprocess
 import threading
 from collections import deque
 from concurrent.futures import Future
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 
@@ -82,10 +83,8 @@ class ObanPy:
         for thread in self._threads:
             thread.join(patience)
         for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
-            try:
+            with suppress(BrokenPipeError):
                 pipe.close()
-            except BrokenPipeError:
-                pass
         return status
 
     def logs(self):
@@ -164,6 +163,14 @@ class Happenings:
                 wanted = f"event {name} {values}, {nth} times"
                 raise PeerError(f"waited {patience} s for {wanted}; told was {self._told[-20:]}{self._logs()}")
         return found[nth - 1]
+
+
+async def until(holds):
+    """Wait for what no event tells; `holds` is async."""
+    async with asyncio.timeout(PATIENCE):
+        while not (found := await holds()):  # noqa: ASYNC110 - a row sets no Event
+            await asyncio.sleep(0.005)
+    return found
 
 
 def _holds(event, values):

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import asyncpg
 
-from ..rows import Matching, about, check, now, ran_by
+from interop.rows import Matching, about, check, now, ran_by
 
 __all__ = ["OURS_AT", "THEIRS_AT", "about", "check", "error", "matching", "now", "ran_by", "read_row", "since"]
 

@@ -8,6 +8,8 @@ from bridge import Job
 
 from .rows import about, check, now, ran_by, read_row, since
 
+pytestmark = pytest.mark.item("oban-py: jobs")
+
 #: Whose tables: those that Bridge and Elixir make, with what Oban for Python adds, or its own alone.
 BOTH = pytest.mark.parametrize("tables", ["elixir's", "oban-py's"], indirect=True)
 
@@ -39,8 +41,9 @@ EVERY_KIND = {
 @BOTH
 async def test_a_job_of_bridge_is_run_by_oban_py(obanpy, peer, start, installed, row_when, tables):
     begun = now()
-    ours, theirs = await start(), await obanpy({"shared": 5}, node="py@host-p")
-    job = await ours.enqueue(
+    bridge = await start()
+    await obanpy({"shared": 5}, node="py@host-p")
+    job = await bridge.enqueue(
         _job("workers.Echo", EVERY_KIND, priority=3, max_attempts=7, tags=["Zeta", "alpha"], meta={"from": "bridge"})
     )
     seen = (await peer.events.next("ran"))["job"]
@@ -195,15 +198,17 @@ async def test_either_reads_and_changes_the_others_jobs(obanpy, start, installed
     for_them = await bridge.enqueue(_job("workers.Echo", {"n": 1}, queue="idle"))
     for_us = await theirs.enqueue("mail.Send", {"n": 1}, queue="idle")
 
-    assert (await theirs.call("job", id=for_them.id))["args"] == {"n": 1}
-    changed = await theirs.call("update", id=for_them.id, changes={"args": {"n": 2}, "tags": ["b", "a"], "priority": 4})
+    assert (await theirs.call("job", job=for_them.id))["args"] == {"n": 1}
+    changed = await theirs.call(
+        "update", job=for_them.id, changes={"args": {"n": 2}, "tags": ["b", "a"], "priority": 4}
+    )
     assert changed["args"] == {"n": 2}
     found = await bridge.get_job(for_them.id)
     assert (found.args, found.tags, found.priority, found.state) == ({"n": 2}, ["a", "b"], 4, "available")
 
     changed = await bridge.update_job(for_us, {"args": {"n": 2}, "tags": ["b", "a"], "meta": {"x": 1}})
     assert changed.args == {"n": 2}
-    found = await theirs.call("job", id=for_us)
+    found = await theirs.call("job", job=for_us)
     assert (found["args"], found["tags"], found["meta"], found["state"]) == (
         {"n": 2},
         ["a", "b"],
@@ -214,7 +219,18 @@ async def test_either_reads_and_changes_the_others_jobs(obanpy, start, installed
     assert await theirs.call("delete", ids=[for_them.id]) == 1
     assert await bridge.delete_job(for_us)
     assert await read_row(installed, for_them.id) is None
-    assert await theirs.call("job", id=for_us) is None
+    assert await theirs.call("job", job=for_us) is None
+
+
+async def test_a_unique_job_of_bridge_sees_what_oban_py_enqueued(obanpy, start):
+    """The other way round nothing is unique: oban-py has no such option."""
+    bridge, theirs = await start(), await obanpy()
+    there = await theirs.enqueue("mail.Send", {"to": "ada"}, queue="idle")
+    again = await bridge.enqueue(_job("mail.Send", {"to": "ada"}, queue="idle", unique={"period": 60}))
+    other = await bridge.enqueue(_job("mail.Send", {"to": "eve"}, queue="idle", unique={"period": 60}))
+    assert (again.id, again.conflict) == (there, True)
+    assert (other.id, other.conflict) == (there + 1, False)
+    assert await theirs.enqueue("mail.Send", {"to": "eve"}, queue="idle") == there + 2
 
 
 def exactly(value):

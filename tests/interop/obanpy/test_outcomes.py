@@ -8,6 +8,8 @@ from bridge import Job
 
 from .rows import OURS_AT, THEIRS_AT, about, check, error, now, ran_by, since
 
+pytestmark = pytest.mark.item("oban-py: outcomes and errors")
+
 BOTH = pytest.mark.parametrize("tables", ["elixir's", "oban-py's"], indirect=True)
 
 #: What oban-py is asked to do, and the columns that it writes beside the usual ones. The first retry comes after 15 + 2
@@ -77,12 +79,12 @@ async def test_outcomes_of_bridge_are_read_by_oban_py(obanpy, ours, start, row_w
     ours.serve("mail.Send", timeout=0.05)
     await start(queues={"shared": 20}, node="bridge@host-b")
     theirs = await obanpy()
-    for act, (args, expected) in OURS.items():
-        args = {"act": act, **args}
+    for act, (options, expected) in OURS.items():
+        args = {"act": act, **options}
         job_id = await theirs.enqueue("mail.Send", args, queue="shared", max_attempts=3)
         row = await row_when(job_id, *ENDS)
         check(row, **usual(row, job_id, "mail.Send", args, begun, "bridge@host-b", expected))
-        found = await theirs.call("job", id=job_id)
+        found = await theirs.call("job", job=job_id)
         assert {
             name: found[name] for name in ("errors", "state", "attempt", "max_attempts", "meta", "attempted_by")
         } == {name: row[name] for name in ("errors", "state", "attempt", "max_attempts", "meta", "attempted_by")}
@@ -99,7 +101,7 @@ async def test_attempts_of_both_stand_in_one_list_of_errors(obanpy, peer, ours, 
     )
     await row_when(job.id, "retryable")
     await theirs.call("control", action="pause_queue", queue="shared")
-    await start(queues={"shared": 1}, name="Second", node="bridge@host-b")
+    second_node = await start(queues={"shared": 1}, name="Second", node="bridge@host-b")
 
     assert await bridge.retry_job(job)
     second = await ours.run_of(job.id)
@@ -113,7 +115,7 @@ async def test_attempts_of_both_stand_in_one_list_of_errors(obanpy, peer, ours, 
     assert row["discarded_at"] == since(row["attempted_at"])
 
     # Out of attempts, so either's retry adds one; it is the other's turn again.
-    await bridge.pause_queue("shared", node="bridge@host-b")
+    await second_node.stop()
     await bridge.update_job(job, {"args": {"act": "return"}})
     assert await theirs.call("retry", ids=[job.id]) == 1
     await theirs.call("control", action="resume_queue", queue="shared")

@@ -7,6 +7,8 @@ from bridge.errors import DecodeError, JobNotFound
 
 from .peer import PeerError
 
+pytestmark = pytest.mark.item("oban-py: recorded output")
+
 #: What both write, and read as it was. Text and bytes are one type in Erlang.
 VALUES = [
     None,
@@ -107,7 +109,7 @@ async def test_a_job_without_a_result_says_so_whoever_ran_it(obanpy, start, row_
 async def fetched(node, job_id):
     """What oban-py reads, as a literal, or the name of the error."""
     try:
-        return await node.call("result", id=job_id)
+        return await node.call("result", job=job_id)
     except PeerError as error:
         return str(error).split(": ")[1]
 

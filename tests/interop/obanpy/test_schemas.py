@@ -8,6 +8,8 @@ from bridge.engine.schema import inspect, install
 
 from .peer import PeerError
 
+pytestmark = pytest.mark.item("oban-py: schemas")
+
 
 @pytest.fixture
 async def conn(database):
@@ -48,7 +50,7 @@ async def test_what_installing_oban_py_changes_in_our_tables(conn, peer, databas
             "fillfactor=85",
         },
     }
-    assert {kind: before[kind] - found for kind, found in after.items()} == dict.fromkeys(before, set())
+    assert [name for kind, found in after.items() for name in before[kind] - found] == []
     found = await inspect(conn, "public")
     assert (found.origin, found.version, found.supported) == ("oban", 14, True)
     assert await Oban(dsn=database).install() is False

@@ -13,8 +13,10 @@ import pytest
 from bridge import Job
 from bridge.pubsub import Link, envelope
 
-from .peer import PATIENCE
+from .peer import PATIENCE, until
 from .rows import read_row
+
+pytestmark = pytest.mark.item("oban-py: signals")
 
 #: Milliseconds that a signal may take, at the median.
 QUICK = 100
@@ -122,6 +124,21 @@ async def test_a_paused_queue_of_either_starts_nothing_until_the_other_resumes_i
     await ours.run_of(for_us)
 
 
+async def test_new_jobs_are_announced_to_the_other_which_need_not_look(obanpy, peer, ours, start):
+    """Neither looks for jobs by itself here within a minute, so only a message can have told it."""
+    ours.serve("mail.Send")
+    bridge = await hearing(await start(queues={"ours": 5}, stager={"interval": 60}))
+    theirs = await obanpy({"theirs": 5}, stager={"interval": 60})
+    for nth in range(5):
+        job = await bridge.enqueue(Job("workers.Echo", queue="theirs", args={"nth": nth}))
+        await peer.events.next("ran", job__id=job.id)
+        await ours.run_of(await theirs.enqueue("mail.Send", {"nth": nth}, queue="ours"))
+    await bridge.enqueue_many(Job("workers.Echo", queue="theirs", args={"nth": nth}) for nth in range(5, 10))
+    await peer.events.next("ran", nth=10)
+    await theirs.call("enqueue", jobs=[{"worker": "mail.Send", "queue": "ours"}] * 5)
+    await ours.runs(10)
+
+
 async def test_signals_take_milliseconds_either_way(obanpy, start):
     bridge = await hearing(await start(queues={"ours": 5}))
     theirs = await obanpy({"theirs": 5})
@@ -155,16 +172,19 @@ async def test_messages_of_any_size_are_read_by_the_other(obanpy, peer, start, w
     await theirs.call("notify", channel="orders", payload={**order, "price": 2**63 - 1})
     async with asyncio.timeout(PATIENCE):
         assert [await heard.get(), await heard.get()] == [{**order, "price": 2**70}, {**order, "price": 2**63 - 1}]
-    async with asyncio.timeout(PATIENCE):
-        while len(texts := [text for channel, text in wire if channel == "public.oban_orders"]) < 2:
-            await asyncio.sleep(0.01)
+
+    async def both_sent():
+        texts = [text for channel, text in wire if channel == "public.oban_orders"]
+        return len(texts) == 2 and texts
+
+    texts = await until(both_sent)
     assert texts[0].startswith('{"items"' if size < 8_000 else "H4sI")
     assert texts[1].startswith("H4sI")
     assert_readable(wire)
 
 
 async def test_what_elixir_packs_is_read_by_bridge_and_ends_the_listening_of_oban_py(obanpy, peer, start, installed):
-    """Elixir writes signals of more than 512 bytes in a form that oban-py doesn't know, and Bridge therefore never does."""
+    """Elixir writes what is longer than 512 bytes in a form that oban-py doesn't know; Bridge therefore never does."""
     bridge = await hearing(await start(queues={"ours": 1}))
     node = await obanpy({"theirs": 5})
     conn = await asyncpg.connect(installed)
@@ -172,9 +192,11 @@ async def test_what_elixir_packs_is_read_by_bridge_and_ends_the_listening_of_oba
     await conn.execute("select pg_notify('public.oban_signal', $1)", packed)
     await conn.close()
     await settled(bridge, ours={"paused": True})
-    async with asyncio.timeout(PATIENCE):
-        while await node.call("listens"):
-            await asyncio.sleep(0.01)
+
+    async def is_deaf():
+        return not await node.call("listens")
+
+    await until(is_deaf)
     # From now on it obeys nobody. New jobs it finds all the same, by looking once a second.
     job = await bridge.enqueue(Job("workers.Echo", queue="theirs"))
     await peer.events.next("ran", job__id=job.id)
@@ -188,9 +210,11 @@ async def hearing(oban):
 
 async def settled(node, **queues):
     """Wait until a node's queues stand as is said; None is a queue that doesn't run there."""
-    async with asyncio.timeout(PATIENCE):
-        while {name: await stands(node, name, wanted) for name, wanted in queues.items()} != queues:
-            await asyncio.sleep(0.002)
+
+    async def as_said():
+        return {name: await stands(node, name, wanted) for name, wanted in queues.items()} == queues
+
+    await until(as_said)
 
 
 async def stands(node, queue, wanted):

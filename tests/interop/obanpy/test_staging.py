@@ -9,8 +9,10 @@ import pytest
 
 from bridge import Job
 
-from .peer import PATIENCE, ObanPy
+from .peer import ObanPy, until
 from .rows import read_row
+
+pytestmark = pytest.mark.item("oban-py: leaders, staging and rescue")
 
 BOTH = pytest.mark.parametrize("tables", ["elixir's", "oban-py's"], indirect=True)
 
@@ -23,9 +25,11 @@ async def test_each_language_of_python_has_a_leader_of_its_own(obanpy, start, in
     bridge = await start(queues={"ours": 1}, node="bridge@host-b")
     theirs = await obanpy({"theirs": 1}, node="py@host-p")
     assert await theirs.call("leads")
-    async with asyncio.timeout(PATIENCE):
-        while not bridge.is_leader:
-            await asyncio.sleep(0.01)
+
+    async def bridge_leads():
+        return bridge.is_leader
+
+    await until(bridge_leads)
     assert await theirs.call("leads")
     conn = await asyncpg.connect(installed)
     peers = "oban_peers" if tables == "elixir's" else "bridge_peers"
@@ -40,7 +44,7 @@ async def test_scheduled_jobs_run_once_and_in_time_though_both_stage(obanpy, pee
     ours.serve("workers.Echo")
     bridge = await start(queues={"shared": 20, "ours": 20})
     theirs = await obanpy({"shared": 20, "theirs": 20}, stager={"interval": 0.05})
-    second = await obanpy({"shared": 20}, stager={"interval": 0.05}, node="py@host-q")
+    await obanpy({"shared": 20}, stager={"interval": 0.05}, node="py@host-q")
     begun = datetime.now(UTC)
     jobs = [
         {"queue": queue, "args": {"n": n}, "at": begun + timedelta(seconds=0.5 + 1.5 * n / 400)}
@@ -61,7 +65,7 @@ async def test_scheduled_jobs_run_once_and_in_time_though_both_stage(obanpy, pee
             for job in jobs[1::2]
         ],
     )
-    await all_completed(bridge, len(jobs))
+    await all_in(bridge, completed=len(jobs))
     runs = Counter(event["job"]["args"]["n"] for event in peer.events.all("ran")) + Counter(
         job.args["n"] for job in ours.ran
     )
@@ -73,6 +77,33 @@ async def test_scheduled_jobs_run_once_and_in_time_though_both_stage(obanpy, pee
     assert [row[0] for row in attempts] == [1]
     print(f"late by {late:.2f} s at most; bridge ran {len(ours.ran)}, oban-py {len(peer.events.all('ran'))}")
     assert late < LATE
+
+
+@BOTH
+async def test_a_row_that_somebody_holds_makes_bridge_stage_no_job_twice(obanpy, peer, start, installed, tables):
+    """A stager that waited for the row would go on with what it saw before, and undo what others have run since."""
+    client = await start()
+    due = datetime.now(UTC)
+    jobs = await client.enqueue_many(
+        Job("workers.Echo", queue="theirs", args={"n": n}, scheduled_at=due) for n in range(100)
+    )
+    conn, watcher = await asyncpg.connect(installed), await asyncpg.connect(installed)
+    async with conn.transaction():
+        held = [jobs[0].id, jobs[50].id, jobs[-1].id]
+        await conn.execute("select from oban_jobs where id = any($1) for update", held)
+        bridge = await start(queues={"ours": 1}, name="Second", stager={"interval": 0.05})
+
+        async def staged_or_stuck():
+            waits = "select from pg_locks where locktype in ('tuple', 'transactionid') and not granted"
+            return await bridge.count_jobs(state="available") == {"available": 97} or await watcher.fetch(waits)
+
+        await until(staged_or_stuck)
+        await obanpy({"theirs": 20}, stager={"interval": 0.05})
+        await all_in(bridge, completed=97, scheduled=3)
+    await all_in(bridge, completed=100)
+    await conn.close()
+    await watcher.close()
+    assert sorted(event["job"]["args"]["n"] for event in peer.events.all("ran")) == list(range(100))
 
 
 async def test_bridge_goes_on_staging_when_oban_py_is_killed_and_leaves_its_running_jobs_alone(
@@ -93,7 +124,8 @@ async def test_bridge_goes_on_staging_when_oban_py_is_killed_and_leaves_its_runn
     # It is no node of Bridge's, so nobody but another oban-py rescues its jobs, by their age.
     assert (await read_row(installed, held))["state"] == "executing"
 
-    heir = await peer.node(installed, queues={"theirs": 5}, name="Heir", lifeline={"interval": 0.1, "rescue_after": 0.5})
+    lifeline = {"interval": 0.1, "rescue_after": 0.5}
+    heir = await peer.node(installed, queues={"theirs": 5}, name="Heir", lifeline=lifeline)
     assert await heir.call("leads")
     again = (await peer.events.next("ran", job__id=held))["job"]
     assert (again["attempt"], again["meta"]) == (2, {"rescued": 1})
@@ -119,7 +151,10 @@ async def test_oban_py_runs_long_jobs_of_bridge_again_and_the_late_outcome_is_dr
     ]
 
 
-async def all_completed(bridge, count):
-    async with asyncio.timeout(PATIENCE):
-        while (await bridge.count_jobs()) != {"completed": count}:
-            await asyncio.sleep(0.02)
+async def all_in(bridge, **states):
+    """Wait until so many jobs are in these states, and none in another."""
+
+    async def counted():
+        return await bridge.count_jobs() == states
+
+    await until(counted)

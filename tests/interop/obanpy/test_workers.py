@@ -1,14 +1,15 @@
 """Queues that both run: who takes whose jobs."""
 
-import asyncio
 from collections import Counter
 
 import pytest
 
 from bridge import Job
 
-from .peer import PATIENCE
+from .peer import until
 from .rows import THEIRS_AT, check, error, now, ran_by, read_row, since
+
+pytestmark = pytest.mark.item("oban-py: queues that both run")
 
 
 async def test_bridge_leaves_jobs_that_only_oban_py_can_run(obanpy, peer, ours, start, installed, row_when):
@@ -69,9 +70,11 @@ async def test_a_worker_that_both_have_runs_each_job_once(obanpy, peer, ours, st
             "enqueue",
             jobs=[{"worker": "workers.Echo", "queue": "shared", "args": {"n": first + 50 + n}} for n in range(50)],
         )
-    async with asyncio.timeout(PATIENCE):
-        while (await bridge.count_jobs()) != {"completed": jobs}:
-            await asyncio.sleep(0.02)
+
+    async def all_ran():
+        return await bridge.count_jobs() == {"completed": jobs}
+
+    await until(all_ran)
     there = Counter(event["job"]["args"]["n"] for event in peer.events.all("ran"))
     here = Counter(job.args["n"] for job in ours.ran)
     assert here + there == Counter(range(jobs))

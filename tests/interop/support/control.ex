@@ -6,12 +6,23 @@ defmodule Interop.Control do
     apply(Oban, String.to_existing_atom(function), [name, Interop.options(opts)])
   end
 
-  @doc "How a queue of an instance stands, or nil where it doesn't run; before 2.19 Oban exits there."
+  @doc "How a queue of an instance stands, or nil where it doesn't run."
   def check(name, queue) do
-    if Oban.Registry.whereis(name, {:producer, queue}) do
-      seen = Oban.check_queue(name, queue: queue)
-      %{"limit" => seen.limit, "paused" => seen.paused, "node" => seen.node, "name" => inspect(seen.name)}
+    with %{} = seen <- seen(name, queue) do
+      %{
+        "limit" => seen.limit,
+        "paused" => seen.paused,
+        "node" => seen.node,
+        "name" => inspect(seen.name)
+      }
     end
+  end
+
+  # Where no such queue runs Oban answers nil; before 2.19 it exits.
+  defp seen(name, queue) do
+    Oban.check_queue(name, queue: queue)
+  catch
+    :exit, _no_process -> nil
   end
 
   @doc "Returns once a queue has the limit and is paused or not as `expected` says, or is gone where that is nil."
@@ -38,7 +49,10 @@ defmodule Interop.Control do
   @doc "Stops every queue of an instance and starts these, as names and limits."
   def reset(name, queues) do
     conf = Oban.config(name)
-    running = Registry.select(Oban.Registry, [{{{name, {:producer, :"$1"}}, :_, :_}, [], [:"$1"]}])
+
+    running =
+      Registry.select(Oban.Registry, [{{{name, {:producer, :"$1"}}, :_, :_}, [], [:"$1"]}])
+
     for queue <- running, do: Oban.Midwife.stop_queue(conf, queue)
 
     for {queue, limit} <- queues do
@@ -51,7 +65,14 @@ defmodule Interop.Control do
 
   @doc "Starts one more instance beside that of the application."
   def open(name, node, queues) do
-    options = [name: name, node: node, repo: BadgeForge.Repo, prefix: Oban.config().prefix, queues: queues]
+    options = [
+      name: name,
+      node: node,
+      repo: BadgeForge.Repo,
+      prefix: Oban.config().prefix,
+      queues: queues
+    ]
+
     spec = Supervisor.child_spec({Oban, options}, id: {:interop, name})
     {:ok, _pid} = Supervisor.start_child(BadgeForge.Supervisor, spec)
     for {queue, _limit} <- queues, do: Oban.check_queue(name, queue: queue)

@@ -9,7 +9,28 @@ defmodule Interop do
       :telemetry.attach({__MODULE__, kind}, [:oban, :job, kind], &__MODULE__.heard/4, kind)
     end
 
-    true
+    hear_oneself(Keyword.get(Application.get_env(:badge_forge, Oban, []), :name, Oban), 100)
+  end
+
+  # Oban connects its notifier in the background: a message that comes before is lost. Where a test's node can't hear
+  # at all it is ready nevertheless.
+  defp hear_oneself(name, rounds) do
+    :ok = Oban.Notifier.listen(name, [:interop_ready])
+    knock(name, rounds)
+  catch
+    :exit, _reason -> true
+  end
+
+  defp knock(_name, 0), do: true
+
+  defp knock(name, rounds) do
+    Oban.Notifier.notify(name, :interop_ready, %{})
+
+    receive do
+      {:notification, :interop_ready, _payload} -> true
+    after
+      20 -> knock(name, rounds - 1)
+    end
   end
 
   def heard(_event, _measures, meta, :start), do: Bridge.Console.send("started", run(meta))
@@ -50,9 +71,9 @@ defmodule Interop do
 
   @doc "The processes that a node must not lose: Oban's supervisor, notifier and the producers, by name."
   def pids do
-    parts = [Oban.Notifier, Oban.Peer, Oban.Stager]
-    queues = for check <- Oban.check_all_queues() || [], do: {:producer, to_string(check.queue)}
-    for part <- parts ++ queues, into: %{}, do: {inspect(part), inspect(Oban.Registry.whereis(Oban, part))}
+    roles = Registry.select(Oban.Registry, [{{{Oban, :"$1"}, :"$2", :_}, [], [{{:"$1", :"$2"}}]}])
+    lasting = for {role, pid} <- roles, role in [Oban.Notifier, Oban.Peer, Oban.Stager], do: {role, pid}
+    for {role, pid} <- lasting ++ for({{:producer, _}, _} = each <- roles, do: each), into: %{}, do: {inspect(role), inspect(pid)}
   end
 
   @doc "Runs one of Oban's migrations, `:up` or `:down`, at the node's repo; a throwaway one, so that each call runs."

@@ -30,21 +30,23 @@ defmodule Interop.Jobs do
       spawn(fn ->
         Repo.transaction(fn ->
           send(asker, {:held, Enum.map(jobs, fn [worker, args, opts] -> insert(worker, args, opts)["id"] end)})
-          receive do: ({:settle, :rollback} -> Repo.rollback(:told); {:settle, :commit} -> :ok)
-        end)
 
-        send(:persistent_term.get(__MODULE__), :settled)
+          receive do
+            {:settle, :rollback} -> Repo.rollback(:told)
+            {:settle, :commit} -> :ok
+          end
+        end)
       end)
 
     Process.register(holder, __MODULE__)
     receive do: ({:held, ids} -> ids)
   end
 
-  @doc "Ends the transaction of `hold/1`: `:commit` or `:rollback`."
+  @doc "Ends the transaction of `hold/1`, `:commit` or `:rollback`, and returns once it has ended."
   def settle(how) do
-    :persistent_term.put(__MODULE__, self())
+    monitor = __MODULE__ |> Process.whereis() |> Process.monitor()
     send(__MODULE__, {:settle, how})
-    receive do: (:settled -> true)
+    receive do: ({:DOWN, ^monitor, :process, _holder, :normal} -> true)
   end
 
   def shown(job) do

@@ -16,7 +16,9 @@ defmodule Interop.Recorder do
 
   @doc "The text of `meta.return`."
   def text(value, options, padding) do
-    options = for option <- options, do: if(is_list(option), do: List.to_tuple(atoms(option)), else: hd(atoms([option])))
+    options =
+      for option <- options, do: if(is_list(option), do: List.to_tuple(atoms(option)), else: hd(atoms([option])))
+
     value |> :erlang.term_to_binary(options) |> Base.encode64(padding: padding)
   end
 

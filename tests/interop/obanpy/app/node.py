@@ -47,6 +47,7 @@ class Operations:
 
     async def stop(self, key):
         await _nodes.pop(key).stop()
+        await callbacks()
         await _pools.pop(key).close()
 
     async def stop_all(self):
@@ -85,13 +86,13 @@ class Operations:
         built = [Job(**options) for options in jobs]
         return [job.id for job in await _nodes[key].enqueue_many(built)]
 
-    async def job(self, key, id):
-        found = await _nodes[key].get_job(id)
+    async def job(self, key, job):
+        found = await _nodes[key].get_job(job)
         return None if found is None else workers.shown(found)
 
-    async def result(self, key, id):
+    async def result(self, key, job):
         """A recorded result, as a literal of Python."""
-        return repr(decode_recorded((await _nodes[key].get_job(id)).meta["return"]))
+        return repr(decode_recorded((await _nodes[key].get_job(job)).meta["return"]))
 
     async def cancel(self, key, ids):
         return await _nodes[key].cancel_many_jobs(ids)
@@ -102,8 +103,8 @@ class Operations:
     async def delete(self, key, ids):
         return await _nodes[key].delete_many_jobs(ids)
 
-    async def update(self, key, id, changes):
-        return workers.shown(await _nodes[key].update_job(id, changes))
+    async def update(self, key, job, changes):
+        return workers.shown(await _nodes[key].update_job(job, changes))
 
     # Queues
 
@@ -117,6 +118,14 @@ class Operations:
 
     async def leads(self, key):
         return _nodes[key].is_leader
+
+
+async def callbacks():
+    """Wait for those that messages have started: a node that stops doesn't, and they need the pool."""
+    names = ("._on_notification", "._on_signal")
+    running = [task for task in asyncio.all_tasks() if task.get_coro().__qualname__.endswith(names)]
+    if running:
+        await asyncio.wait(running, timeout=LAST_CALL)
 
 
 async def answer(message):

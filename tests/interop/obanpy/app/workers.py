@@ -50,6 +50,7 @@ class Act:
                 return Record(float("nan"))
             case "overrun":
                 await asyncio.sleep(60)
+        return None
 
     def timeout(self, job):
         return 0.05 if job.args["act"] == "overrun" else None
@@ -67,6 +68,7 @@ class Hold:
                 return Cancel("asked to stop")
             await asyncio.sleep(0.01)
         tell("ended", id=job.id)
+        return None
 
 
 @worker(queue="shared")
