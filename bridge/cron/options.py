@@ -48,7 +48,7 @@ def parse_cron(value: Any) -> CronOptions:
     known = ("entries", "timezone", "enabled")
     for key in value:
         if key not in known:
-            raise InvalidSetting("cron", key, "an option of it", checks.suggest(str(key), known))
+            raise InvalidSetting("cron", key, "an option of it", checks.suggest(key, known))
     timezone, enabled = value.get("timezone", DEFAULT), value.get("enabled", True)
     with placed("cron"):
         find_zone(timezone)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import asyncpg
 
 from bridge.engine.clock import utc_now
 from bridge.engine.conflicts import Conflicts, is_conflict
@@ -20,6 +22,11 @@ if TYPE_CHECKING:
 #: How many due jobs one round of staging takes (Oban 2.23).
 STAGE_LIMIT = 5_000
 
+#: Seconds for which jobs are due, while an Elixir node holds a lease, before it counts as one that doesn't stage.
+LATE = 1.25
+#: How many of them are staged at once: meanwhile nobody can write jobs.
+LATE_LIMIT = 1_000
+
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
@@ -27,7 +34,8 @@ class Outlook:
 
     Attributes:
         elixir: The nodes of Elixir's live leaders, with the seconds that their leases last.
-        due: Whether there are jobs to be staged; not looked for where this node may not stage.
+        due: Whether there are jobs to be staged, which beside a leader of Elixir's are late ones only; not looked for
+            where this node may not stage.
         ready: Those of this node's queues that have available jobs.
     """
 
@@ -60,7 +68,7 @@ class Staging:
             queues: Those of this node.
             stages: Whether this node may stage. Then it announces every queue that has available jobs.
             beat: What it tells other nodes' stagers then, if anything.
-            heed: Whether a live lease of Elixir's keeps it from all that.
+            heed: Whether a live lease of Elixir's keeps it from all that, unless jobs are late.
             in_doubt: Take it that there is one, without a look.
 
         Raises:
@@ -76,6 +84,7 @@ class Staging:
             stages,
             *(channels if self._can_notify else (None, None)),
             beat,
+            LATE if self.catalog.has_peers else None,
         )
         leaders = dict(zip(row["leaders"], row["remaining"], strict=True))
         return Outlook(leaders, row["due"], frozenset(row["ready"]))
@@ -87,33 +96,76 @@ class Staging:
         With `heed`, nothing is staged where an Elixir node leads, and none begins to while this goes on.
         """
         held = self._conflicts.held("staged")
+        guard = f"not exists ({self._elixir.replace('$1', '$2')})" if heed else "true"
+
+        async def act(which: str, ids: Sequence[int]) -> list[Any]:
+            async with self._elections_held() if heed else nullcontext() as conn:
+                return await self._stage(queues, which, ids, guard=guard, allowed=allowed, conn=conn)
+
         try:
-            rows = await self._stage(queues, "id <> all($6::bigint[])", held, allowed=allowed, heed=heed)
+            rows = await act("id <> all($6::bigint[])", held)
         except Exception as error:
             if not is_conflict(error):
                 raise
-            due = await self._connections.fetch(self._sql["due_jobs"], utc_now(), STAGE_LIMIT, held)
-            rows = await self._conflicts.isolate(
-                "staged",
-                [row["id"] for row in due],
-                lambda ids: self._stage(queues, "id = any($6::bigint[])", ids, allowed=allowed, heed=heed),
-            )
-        ready = {row["queue"] for row in rows}
-        return sum(row["jobs"] for row in rows), ready & set(queues)
+            due = await self._due(STAGE_LIMIT)
+            rows = await self._conflicts.isolate("staged", due, lambda ids: act("id = any($6::bigint[])", ids))
+        return _told(rows, queues)
+
+    @operation("stage_jobs")
+    async def stage_late(self, queues: Sequence[str]) -> tuple[int, set[str]]:
+        """Make due jobs available though an Elixir node holds a lease; return what `stage` does.
+
+        That node may wake up and stage at any moment. Its statement takes no locks before its look at the table, and
+        joins by id: it would set back to `available` what had been staged here, and started, since that look. So
+        nobody writes jobs while this does, for the milliseconds that it takes, and what Elixir does comes before or
+        after it, as a whole. Nothing is staged where others' transactions don't let it come to that within 100 ms.
+        """
+
+        async def act(ids: Sequence[int]) -> list[Any]:
+            async with self._writes_held() as conn:
+                return await self._stage(queues, "id = any($6::bigint[])", ids, conn=conn)
+
+        try:
+            return _told(await self._conflicts.isolate("staged", await self._due(LATE_LIMIT), act), queues)
+        except asyncpg.LockNotAvailableError:
+            return 0, set()
+
+    async def _due(self, limit: int) -> list[int]:
+        held = self._conflicts.held("staged")
+        return [row["id"] for row in await self._connections.fetch(self._sql["due_jobs"], utc_now(), limit, held)]
 
     async def _stage(
-        self, queues: Sequence[str], which: str, ids: Sequence[int], *, allowed: bool, heed: bool
+        self,
+        queues: Sequence[str],
+        which: str,
+        ids: Sequence[int],
+        *,
+        guard: str = "true",
+        allowed: bool = True,
+        conn: Any = None,
     ) -> list[Any]:
         channel = self._insert_channel if self._can_notify else None
-        guard = f"not exists ({self._elixir.replace('$1', '$2')})" if heed else "true"
-        async with self._connections.transaction() if heed else nullcontext() as conn:
-            if heed and self.catalog.has_peers:
-                await self._connections.fetch(self._sql["read_committed"], conn=conn)
-                await self._connections.fetch(self._sql["limit_transaction"], conn=conn)
-                await self._connections.fetch(self._sql["hold_elections"], conn=conn)
-            statement = self._sql.fill("stage_jobs", guard=guard, which=which)
-            values = (allowed, utc_now(), STAGE_LIMIT, list(queues), channel, list(ids))
-            return await self._connections.fetch(statement, *values, conn=conn)
+        statement = self._sql.fill("stage_jobs", guard=guard, which=which)
+        values = (allowed, utc_now(), STAGE_LIMIT, list(queues), channel, list(ids))
+        return await self._connections.fetch(statement, *values, conn=conn)
+
+    @asynccontextmanager
+    async def _elections_held(self) -> AsyncIterator[Any]:
+        async with self._connections.transaction() as conn:
+            if self.catalog.has_peers:
+                await self._hold("hold_elections", ("300ms", "2s"), conn)
+            yield conn
+
+    @asynccontextmanager
+    async def _writes_held(self) -> AsyncIterator[Any]:
+        async with self._connections.transaction() as conn:
+            await self._hold("hold_writes", ("100ms", "500ms"), conn)
+            yield conn
+
+    async def _hold(self, lock: str, limits: tuple[str, str], conn: Any) -> None:
+        await self._connections.fetch(self._sql["read_committed"], conn=conn)
+        await self._connections.fetch(self._sql["limit_transaction"], *limits, conn=conn)
+        await self._connections.fetch(self._sql[lock], conn=conn)
 
     @property
     def _elixir(self) -> str:
@@ -137,3 +189,7 @@ class Staging:
         """Return the live leases; none where there is no table of them."""
         rows = await self._connections.fetch(self._sql["live_peers"], utc_now()) if self.catalog.has_peers else []
         return [Peer.from_row(row) for row in rows]
+
+
+def _told(rows: Sequence[Any], queues: Sequence[str]) -> tuple[int, set[str]]:
+    return sum(row["jobs"] for row in rows), {row["queue"] for row in rows} & set(queues)

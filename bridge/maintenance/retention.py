@@ -103,7 +103,7 @@ def _known(field: str, value: Any, options: tuple[str, ...]) -> dict[str, Any]:
         return {"max_age": value}
     for option in value:
         if option not in options:
-            raise InvalidSetting(field, option, "an option of it", suggest(str(option), options))
+            raise InvalidSetting(field, option, "an option of it", suggest(option, options))
     return dict(value)
 
 

@@ -56,7 +56,8 @@ class Stager(Service):
         wake: Called and awaited in each round, with those that are known to have available jobs.
         situation: What is known of other nodes; by default this node is alone.
         interval: Seconds between rounds, default 1 (Oban 2.23), or up to 10 % less.
-        mode: `"auto"` stages as said above, never while an Elixir node holds a lease: of two stagers, one that doesn't
+        mode: `"auto"` stages as said above. While an Elixir node holds a lease, the leader among the Python nodes only
+            looks for jobs that are late, and stages these under a lock on the table: of two stagers, one that doesn't
             lock its rows undoes the other's work. `"on"` stages always, `"off"` never.
     """
 
@@ -81,6 +82,7 @@ class Stager(Service):
         self._reach: str | None = None
         self._in_doubt = False
         self._refused = False
+        self._told_of: frozenset[str | None] = frozenset()
         self._looked = time.monotonic()
         self._begun = 0.0
         self._rest = 0.0
@@ -108,10 +110,13 @@ class Stager(Service):
         # A leader of Elixir's that this node hears announces every queue that has jobs; it has to renew its lease.
         rest = max((left for node, left in outlook.elixir.items() if self._situation.hears_of(node)), default=0.0)
         alone = not rest and not (stages and self._situation.hears)
-        self._settle(stages=stages, alone=alone, rest=rest, settled=settled or not alone)
+        # It may be dead all the same: one node keeps an eye on late jobs.
+        watches = may and self._situation.leads
+        self._settle(stages=stages, alone=alone, rest=0.0 if watches else rest, settled=settled or not alone)
         await self._wake(set(outlook.ready))
-        if stages and outlook.due:
-            await self._try_to_stage()
+        if may and outlook.due:
+            await self._try_to_stage(late=not stages)
+        self._tell_of(outlook, late=may and outlook.due)
 
     def _is_up(self) -> bool:
         return self._situation.leads or self._situation.stands_in()
@@ -129,9 +134,9 @@ class Stager(Service):
         self._in_doubt = False
         return outlook
 
-    async def _try_to_stage(self) -> None:
+    async def _try_to_stage(self, *, late: bool) -> None:
         try:
-            await self._stage()
+            await self._stage(late=late)
         except SchemaError as error:  # queues go on, and for them each round counts
             if not self._refused:
                 logger.warning("can't stage, so due jobs are left to other nodes: %s", error)
@@ -139,16 +144,28 @@ class Stager(Service):
         else:
             self._refused = False
 
-    async def _stage(self) -> None:
+    async def _stage(self, *, late: bool) -> None:
         staged = 0
+        limit = staging.LATE_LIMIT if late else staging.STAGE_LIMIT
         while True:
-            count, ready = await self._engine.stage(self._queues(), allowed=True, heed=self._mode != "on")
+            if late:
+                count, ready = await self._engine.stage_late(self._queues())
+            else:
+                count, ready = await self._engine.stage(self._queues(), allowed=True, heed=self._mode != "on")
             staged += count
             self.span.set(staged_count=staged)
             await self._wake(ready)
             # Too many for one statement: the rest is as due as these were.
-            if count < staging.STAGE_LIMIT or time.monotonic() - self._begun > self.interval:
+            if count < limit or time.monotonic() - self._begun > self.interval:
                 return
+
+    def _tell_of(self, outlook: Outlook, *, late: bool) -> None:
+        leaders = frozenset(outlook.elixir)
+        if late and leaders and leaders != self._told_of:
+            named = ", ".join(sorted(map(str, leaders)))
+            logger.warning("jobs are late though %s holds a lease of Elixir's: this node stages them meanwhile", named)
+        if late or not leaders:
+            self._told_of = leaders
 
     def _settle(self, *, stages: bool, alone: bool, rest: float, settled: bool) -> None:
         self._rest = min(rest, TRUST)

@@ -35,6 +35,11 @@ async def lease(conn, name="Oban", seconds=30, node="ex@host-a"):
     )
 
 
+def just_due():
+    """A time that has just come: beside a lease of Elixir's, what is due for long is another matter."""
+    return datetime.now(UTC).replace(tzinfo=None)
+
+
 @pytest.fixture
 async def engine(installed):
     async with asyncpg.create_pool(installed, min_size=1, max_size=3) as pool:
@@ -145,7 +150,7 @@ async def test_a_row_that_somebody_holds_is_left_for_later(stager, conn, install
 
 @pytest.mark.parametrize("name", ["Oban", "MyApp.Oban2", "{:oban, 3}"])
 async def test_a_live_lease_of_elixirs_stages_for_all(stager, conn, name):
-    due = await insert_row(conn, state="scheduled", scheduled_at=DUE)
+    due = await insert_row(conn, state="scheduled", scheduled_at=just_due())
     waiting = await insert_row(conn)
     await lease(conn, name)
     service = stager("default")
@@ -166,7 +171,7 @@ async def test_a_lease_that_ran_out_or_is_pythons_hinders_nobody(stager, conn):
 
 @pytest.mark.parametrize(("mode", "state"), [("on", "available"), ("off", "scheduled"), ("auto", "scheduled")])
 async def test_the_mode_decides_beside_a_leader(stager, conn, mode, state):
-    due = await insert_row(conn, state="scheduled", scheduled_at=DUE)
+    due = await insert_row(conn, state="scheduled", scheduled_at=just_due())
     await lease(conn)
     await stager("default", mode=mode).run_once()
     assert (await row_of(conn, due))["state"] == state
@@ -226,9 +231,9 @@ async def test_jobs_are_staged_again_once_the_lease_of_elixirs_ran_out(start, wo
     await lease(conn, seconds=0.5)
     oban = await start(queues={"default": 5}, stager=QUICK)
     begun = time.monotonic()
-    job = await oban.enqueue(cls.new(scheduled_at=DUE.replace(tzinfo=UTC)))
+    job = await oban.enqueue(cls.new(schedule_in=0))
     await ends.of(job)
-    assert time.monotonic() - begun > 0.2
+    assert 0.2 < time.monotonic() - begun < 1.5
 
 
 async def test_a_queue_that_snoozes_to_now_comes_back_by_the_stager(start, worker, ends):

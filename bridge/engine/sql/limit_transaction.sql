@@ -1,4 +1,4 @@
--- A node that stops in the midst of a transaction, or waits in vain, must not hold up elections.
+-- A node that stops in the midst of a transaction ($2), or waits in vain ($1), must not hold up elections or jobs.
 select
-  set_config('lock_timeout', '300ms', true),
-  set_config('idle_in_transaction_session_timeout', '2s', true)
+  set_config('lock_timeout', $1, true),
+  set_config('idle_in_transaction_session_timeout', $2, true)

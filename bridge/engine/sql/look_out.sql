@@ -2,6 +2,8 @@
 -- node stage?, $4 the channel of new jobs, $5 that of stagers, $6 what they are told; channels may be null.
 -- Where this node stages, every queue with available jobs is announced, as an Elixir leader does it: nobody else asks.
 -- Then queues are found by a probe of the index each, however many jobs wait.
+-- While a lease of Elixir's lives, only jobs count as due that have been so for $7 seconds (none where null): its leader
+-- stages every second, so these tell that it is dead, frozen or cut off.
 with recursive elixir as (
   {elixir}
 ),
@@ -35,11 +37,14 @@ select
   array(select node from elixir) as leaders,
   array(select remaining from elixir) as remaining,
   array(select queue from mine) as ready,
-  $3::boolean and not exists (select from elixir) and exists (
+  $3::boolean and exists (
     select
     from {prefix}.oban_jobs
     where state in ('scheduled', 'retryable')
-      and scheduled_at <= $1
+      and scheduled_at <= case
+        when not exists (select from elixir) then $1
+        else least($1, timezone('UTC', statement_timestamp())) - $7::float8 * interval '1 second'
+      end
       and attempt < max_attempts
   ) as due,
   (

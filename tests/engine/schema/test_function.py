@@ -107,6 +107,10 @@ REFUSED = {
     "'W', '[]'": "args: expected a JSON object",
     "'W', 'null'": "args: expected",
     "'W', null": "args: expected",
+    """'W', ('{"a": [{"b": 1' || repeat('0', 1024) || '}]}')::jsonb""": "args: expected numbers that Elixir can load",
+    """'W', ('{"a": -1' || repeat('0', 1023) || '}')::jsonb""": "args: expected numbers",
+    """'W', ('{"a": 1' || repeat('0', 309) || '.5}')::jsonb""": "args: expected numbers",
+    """'W', meta => ('{"a": 1' || repeat('0', 309) || '.0}')::jsonb""": "args: expected numbers",
     "'W', meta => '1'": "meta: expected a JSON object",
     "'W', meta => null": "meta: expected",
     "'W', priority => 10": "priority: expected 0, the first, to 9, the last",
@@ -121,6 +125,12 @@ REFUSED = {
     "'W', scheduled_at => '0044-03-15 BC'": "scheduled_at: expected",
     "'W', schedule_in => '9000 years'": "scheduled_at: expected",
 }
+
+
+async def test_the_longest_numbers_that_elixir_loads_are_taken(own):
+    for number in ("1" + "0" * 1_023, "-1" + "0" * 1_022, "1" + "0" * 308 + ".5", "0." + "0" * 2_000 + "1"):
+        job = await enqueue(own, f"""'W', '{{"a": {number}, "b": "{"7" * 2_000}"}}'""")
+        assert await own.fetchval("select args ->> 'a' from oban_jobs where id = $1", job) == number
 
 
 @pytest.mark.parametrize("arguments", REFUSED)

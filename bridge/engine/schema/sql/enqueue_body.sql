@@ -19,6 +19,20 @@ begin
   if coalesce(pg_catalog.jsonb_typeof(meta), '') <> 'object' then
     raise invalid_parameter_value using message = 'meta: expected a JSON object';
   end if;
+  -- jsonb holds longer integers than Elixir's decoder, and greater fractions than a float: a queue that loads one stops.
+  if (pg_catalog.textregexeq(args::text, '[0-9]{255}') or pg_catalog.textregexeq(meta::text, '[0-9]{255}')) and exists (
+    select
+    from (values (args), (meta)) as given (document)
+    cross join lateral pg_catalog.jsonb_path_query(document, 'strict $.** ? (@.type() == "number")') as number
+    where case pg_catalog.strpos(number::text, '.')
+      when 0 then pg_catalog.char_length(number::text) > 1024
+      else number::text::numeric not between -1.7976931348623157e308 and 1.7976931348623157e308
+    end
+  ) then
+    raise invalid_parameter_value using
+      message = 'args: expected numbers that Elixir can load, integers of at most 1024 characters and fractions within a float''s range',
+      hint = 'Pass it as text.';
+  end if;
   if coalesce(priority, -1) not between 0 and 9 then
     raise invalid_parameter_value using message = 'priority: expected 0, the first, to 9, the last';
   end if;
