@@ -48,10 +48,11 @@ class Caller:
         try:
             return await make()
         except self._refusals as error:
-            assert str(error)
-            after = await self.state()
-            assert after == before, f"something is left of what was refused, {before} is {after}: {error}"
-            self.refused += values
+            refused = str(error)
+        after = await self.state()
+        assert after == before, f"something is left of what was refused, {before} is {after}: {refused}"
+        self.refused += values
+        return None
 
     async def state(self):
         """What a call that is refused doesn't change."""

@@ -59,7 +59,7 @@ async def test_odd_outcomes_harm_no_node(shared, watch):
         assert len(moved) == len(jobs)
         await client.retry_jobs(jobs)
         async with asyncio.timeout(60):
-            while (await shared.at.states()).get("completed") != len(jobs):
+            while (await shared.at.states()).get("completed") != len(jobs):  # noqa: ASYNC110 - nor do rows
                 await asyncio.sleep(0.05)
     told(call, left=left)
     assert {"completed", "cancelled", "discarded", "retryable", "scheduled"} <= left.keys()

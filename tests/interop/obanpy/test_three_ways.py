@@ -238,7 +238,9 @@ async def test_scheduled_jobs_of_elixir_and_bridge_run_once_while_oban_py_stages
     )
     counted = {(row["queue"], row["attempt"]): row["count"] for row in rows if row["queue"] != "oban-py"}
     assert counted == {("elixir", 1): 300, ("bridge", 1): 300}
-    assert sorted(Counter(job.id for job in three.ours.ran).values()) == [1] * 300
+    # Beside them, what an earlier test let fail may be tried again by now.
+    runs = Counter(job.id for job in three.ours.ran if job.id in ids)
+    assert runs == Counter(job.id for job in jobs if job.queue == "bridge")
     assert max(row["late"] for row in rows) < LATE
 
 
