@@ -6,7 +6,7 @@ JOBS   ?= 20
 RUNNER ?= $(or $(BRIDGE_ELIXIR),auto:elixir_demo)
 .DEFAULT_GOAL := help
 BUILD  := pyproject.toml hatch_build.py bridge/codecs/etf/_write.c
-.PHONY: help setup demo contracts test interop-test check fuzz conformance schemastore bench-codecs bench-contracts bench-telemetry docs format clean
+.PHONY: help setup demo contracts test interop-test check fuzz conformance schemastore bench bench-codecs bench-contracts bench-telemetry docs format clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -31,8 +31,8 @@ contracts: $(VENV)/.dev ## write typed classes for contracts/, in Python and Eli
 test: $(VENV)/.dev ## run the tests
 	@$(BIN)/pytest -n auto $(ARGS)
 
-interop-test: $(VENV)/.dev ## exchange with a real Elixir node; RUNNER=auto:elixir_demo, REQUIRE=1 fails without one
-	@BRIDGE_ELIXIR="$(RUNNER)" BRIDGE_ELIXIR_REQUIRED=$(REQUIRE) $(BIN)/pytest -n 2 --dist loadfile tests/interop $(ARGS)
+interop-test: $(VENV)/.dev ## exchange with a real Elixir node; RUNNER=auto:elixir_demo, TESTS=tests/interop, REQUIRE=1, WRITE=1 keeps the results
+	@BRIDGE_ELIXIR="$(RUNNER)" BRIDGE_ELIXIR_REQUIRED=$(REQUIRE) INTEROP_WRITE=$(WRITE) $(BIN)/pytest -n 2 --dist loadfile $(or $(TESTS),tests/interop) $(ARGS)
 
 check: $(VENV)/.dev ## ruff, mypy --strict, import-linter, generated code
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports && $(BIN)/bridge contracts build --check
@@ -45,6 +45,9 @@ conformance: $(VENV)/.dev ## hold contracts against SUITE=../JSON-Schema-Test-Su
 
 schemastore: $(VENV)/.dev ## hold contracts against real schemas, in STORE=../schemastore; ARGS=--write keeps the counts
 	@PYTHONPATH=tests $(BIN)/python -m contracts.schemastore $(or $(STORE),../schemastore) $(ARGS)
+
+bench: $(VENV)/.dev ## beside other job queues, into docs/benchmarks; QUICK=1 takes two minutes, ARGS="--peers bridge,oban-py --cases drain-10"
+	@$(BIN)/python bench/compare/run.py $(if $(QUICK),--quick) $(ARGS)
 
 bench-codecs: $(VENV)/.bench ## Erlang terms beside erlpack and JSON, in MB/s
 	@$(BIN)/python bench/codecs.py

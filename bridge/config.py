@@ -340,6 +340,7 @@ _OPTIONS: dict[str, _Option] = {
     "queues": _Option({}, _queues),
     "imports": _Option([], _names),
     "services": _Option([], _names),
+    "processes": _Option(1, _integer(1, 256)),
     "insert_trigger": _Option(True, _boolean),
     "shutdown_grace_period": _Option(15.0, _number(0, 86_400)),
     "log_level": _Option("info", _one_of("debug", "info", "warning", "error")),

@@ -15,6 +15,7 @@ BridgeError
 ├── JobError                       why one execution of a job failed
 │   ├── JobTimeout (TimeoutError)
 │   ├── JobCancelled
+│   ├── ProcessEnded               with the process that ran it
 │   └── UnknownWorker
 ├── InstanceNotFound (LookupError)
 ├── JobNotFound (LookupError)      no such job, or another transaction holds it
@@ -223,6 +224,10 @@ class JobTimeout(JobError, TimeoutError):
 
 class JobCancelled(JobError):
     """The job was cancelled, by its worker or from outside."""
+
+
+class ProcessEnded(JobError):
+    """The process that ran the job ended before the job did: it crashed, or was killed."""
 
 
 class UnknownWorker(JobError):

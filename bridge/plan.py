@@ -14,12 +14,14 @@ from bridge.cron.options import placed
 from bridge.engine import check_prepared
 from bridge.errors import InvalidSetting
 from bridge.jobs import Registry
+from bridge.jobs import registry as default_registry
 from bridge.jobs.checks import MAX_INT4, integer, seconds, suggest
 from bridge.jobs.checks import name as check_name
 from bridge.jobs.modes import Mode, check_mode
 from bridge.maintenance import Service, check_lifeline, check_pruner, check_reindexer, check_stager
 from bridge.pubsub import signals
 from bridge.queues import QueueOptions, parse_queues
+from bridge.queues.processes.options import ProcessOptions, parse_processes
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,7 @@ class Plan:
     notifier: Mapping[str, Any] = field(repr=False)  # it may hold a DSN
     pool_options: Mapping[str, Any]
     services: tuple[Service, ...] = ()
+    processes: ProcessOptions = field(default_factory=ProcessOptions)
     testing: Mode = "disabled"
 
     @property
@@ -72,6 +75,7 @@ def make_plan(
     pool_options: Any,
     registry: Registry,
     services: Any = (),
+    processes: Any = 1,
     testing: Any = "disabled",
 ) -> Plan:
     """Return the options of `Oban` as a plan.
@@ -100,6 +104,7 @@ def make_plan(
         notifier=_notifier(_known("notifier", notifier, ("dsn", "enabled"))),
         pool_options=_pool(_known("pool_options", pool_options, ("min_size", "max_size", "timeout", "prepared"))),
         services=_services(services),
+        processes=_processes(processes, pool, registry),
         testing=check_mode("testing", testing),
     )
     return plan if plan.testing == "disabled" else _at_rest(plan)
@@ -117,6 +122,7 @@ def _at_rest(plan: Plan) -> Plan:
         pruner={**plan.pruner, "mode": "off"},
         reindexer={**plan.reindexer, "enabled": False},
         services=(),
+        processes=ProcessOptions(),
     )
 
 
@@ -149,6 +155,17 @@ def _services(values: Any) -> tuple[Service, ...]:
             raise InvalidSetting(f"services[{place}]", service, "an object of a subclass of bridge.maintenance.Service")
         if service in found[:place]:
             raise InvalidSetting(f"services[{place}]", service.name, "each object once")
+    return found
+
+
+def _processes(value: Any, pool: Any, registry: Registry) -> ProcessOptions:
+    found = parse_processes(value)
+    if found.count > 1 and pool is not None:
+        raise InvalidSetting(
+            "processes", found.count, "1 where Oban is given a pool", "pass dsn=, which others can use"
+        )
+    if found.count > 1 and registry is not default_registry:
+        raise InvalidSetting("processes", found.count, "1 with a registry of one's own", "leave out registry=")
     return found
 
 

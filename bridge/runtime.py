@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack, suppress
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from bridge import telemetry
 from bridge.cluster import CHANNEL, Beats, ClusterSituation, Leader
 from bridge.cron import Scheduler, load_crontab
 from bridge.engine import Connections, Engine, connect, create_pool
-from bridge.engine.schema import inspect
+from bridge.engine.schema import Catalog, inspect
 from bridge.maintenance import Heartbeat, Lifeline, Pruner, Reindexer, Service, Stager
 from bridge.plan import Plan
 from bridge.pubsub import Link, Notifier, Status, channels, signals
 from bridge.queues import Inline, QueueManager, Respondent
 from bridge.telemetry.events import SUPERVISOR_INIT
+
+if TYPE_CHECKING:
+    from bridge.queues.processes.pool import ProcessPool
 
 logger = logging.getLogger("bridge")
 
@@ -34,8 +38,15 @@ class Runtime:
         self.pool = pool
         self.engine = engine
         self.heartbeat = self._make_heartbeat()
+        self.processes = self._make_processes()
         self.queues = QueueManager(
-            engine, plan.registry, name=plan.name, node=plan.node, grace=plan.grace, pulse=self.heartbeat
+            engine,
+            plan.registry,
+            name=plan.name,
+            node=plan.node,
+            grace=plan.grace,
+            pulse=self.heartbeat,
+            processes=self.processes,
         )
         engine.takes_locks = plan.testing == "disabled"
         self.inline = Inline(engine, plan.registry, plan.node)
@@ -76,6 +87,34 @@ class Runtime:
             connect=None if dsn is None else lambda: connect(dsn, statement_cache_size=0),
         )
 
+    def _make_processes(self) -> ProcessPool | None:
+        """Return what runs jobs in other processes; None where they run in this one, which costs nothing then."""
+        plan = self.plan
+        if plan.processes.count == 1 or plan.dsn is None:
+            return None
+        from bridge.queues.processes import messages, options, pool  # noqa: PLC0415 - few need them
+        from bridge.queues.processes.logs import levels  # noqa: PLC0415 - likewise
+
+        dsn, count = plan.dsn, plan.processes.count
+        options.modules_of(plan.processes, plan.registry)  # refuses what children couldn't import
+        most = max(2, plan.pool_options.get("max_size", 10) // count)
+
+        def set_up() -> messages.Setup:
+            return messages.Setup(
+                plan.name,
+                plan.prefix,
+                plan.node,
+                dsn,
+                plan.insert_trigger,
+                {**plan.pool_options, "min_size": 0, "max_size": most},
+                self.engine.catalog,
+                sys.path,
+                options.modules_of(plan.processes, plan.registry),
+                levels(),
+            )
+
+        return pool.ProcessPool(count, "bridge.oban.child", set_up)
+
     def _make_upkeep(self) -> dict[str, Service]:
         """Return the services of which a leader's do something, those that are switched on."""
         plan, engine = self.plan, self.engine
@@ -104,8 +143,12 @@ class Runtime:
         return self._may_lead and bool(self.cron.lines or catalog.has_peers or catalog.origin == "oban-py")
 
     @classmethod
-    async def open(cls, plan: Plan) -> Self:
+    async def open(cls, plan: Plan, catalog: Catalog | None = None) -> Self:
         """Connect, read what the schema has, and start all parts.
+
+        Args:
+            plan: What the instance is.
+            catalog: What the schema has, where somebody has read it already; then nothing connects for it.
 
         Raises:
             SchemaError: The schema has no tables of Oban that Bridge knows.
@@ -117,10 +160,11 @@ class Runtime:
                 assert plan.dsn is not None  # noqa: S101 - `Oban` saw to it
                 pool = await create_pool(plan.dsn, **plan.pool_options)
                 stack.push_async_callback(_bounded, pool.close)
-            async with pool.acquire() as conn:
-                catalog = (await inspect(conn, plan.prefix)).require()
-            if catalog.outdated:
-                logger.warning("%s", catalog.outdated)
+            if catalog is None:
+                async with pool.acquire() as conn:
+                    catalog = (await inspect(conn, plan.prefix)).require()
+                if catalog.outdated:
+                    logger.warning("%s", catalog.outdated)
             oban = telemetry.Instance(plan.name, plan.prefix, plan.node)
             engine = Engine(Connections(pool), plan.prefix, catalog, announce=plan.insert_trigger, oban=oban)
             runtime = cls(plan, pool, engine)
@@ -136,6 +180,8 @@ class Runtime:
     async def _start(self, stack: AsyncExitStack) -> None:
         stack.push_async_callback(_bounded, self.notifier.stop)
         stack.push_async_callback(self.heartbeat.stop)  # jobs may still be running until the queues have stopped
+        if self.processes is not None:
+            stack.push_async_callback(self.processes.stop)
         stack.push_async_callback(self.queues.stop_all)
         stack.push_async_callback(self.stager.stop)
         for service in self._services:

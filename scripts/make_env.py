@@ -43,6 +43,8 @@ def main(folder: str, extra: str) -> None:
 
 def make_venv(folder: str) -> None:
     """Make the environment with the standard library's venv, and say what is missing where that can't be done."""
+    if works(python_of(Path(folder))):
+        return  # another Python on the PATH by now must not spoil it
     try:
         import ensurepip  # noqa: F401
     except ImportError:
@@ -52,6 +54,15 @@ def make_venv(folder: str) -> None:
             f"On Debian and Ubuntu: apt-get install python{major}.{minor}-venv"
         )
     run([sys.executable, "-m", "venv", folder])
+
+
+def works(python: Path) -> bool:
+    """Return whether the interpreter runs, with a pip."""
+    try:
+        done = subprocess.run([str(python), "-c", "import pip"], check=False, capture_output=True)
+    except OSError:
+        return False
+    return done.returncode == 0
 
 
 def python_of(target: Path) -> Path:

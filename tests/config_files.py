@@ -6,7 +6,7 @@ NAMES = (
     "contracts.elixir, contracts.elixir_module, contracts.path, contracts.python, cron.enabled, cron.entries, "
     "cron.timezone, dsn, imports, insert_trigger, leader.enabled, leader.interval, lifeline.enabled, "
     "lifeline.interval, lifeline.rescue_after, log_level, name, node, notifier.dsn, notifier.enabled, pool.max_size, "
-    "pool.min_size, pool.prepared, pool.timeout, prefix, pruner.interval, pruner.limit, pruner.max_age, "
+    "pool.min_size, pool.prepared, pool.timeout, prefix, processes, pruner.interval, pruner.limit, pruner.max_age, "
     "pruner.max_len, pruner.mode, pruner.queues, pruner.states, pruner.workers, queues, reindexer.enabled, "
     "reindexer.indexes, reindexer.schedule, reindexer.timeout, reindexer.timezone, services, shutdown_grace_period, "
     "stager.interval, stager.mode"

@@ -44,6 +44,8 @@ class _JsonFormatter(logging.Formatter):
         line = {"event": "bridge.log", "level": record.levelname.lower(), "logger": record.name, "message": message}
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
+        elif record.exc_text:  # from another process, which kept the exception
+            line["traceback"] = record.exc_text
         return f"{time},{msgspec.json.encode({key: _text(value) for key, value in line.items()}).decode()[1:]}"
 
 

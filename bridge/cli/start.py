@@ -26,6 +26,7 @@ from bridge.maintenance import Service
 from bridge.oban import Oban
 from bridge.queues import parse_queues
 from bridge.queues.backoff import RetryDelay
+from bridge.queues.loop import loop_factory
 
 logger = logging.getLogger("bridge")
 
@@ -47,12 +48,16 @@ _LAST_WORDS = 1.0  # seconds that cancelled tasks may take to end
 
 
 def start(
+    *,
     dsn: Dsn = None,
     queues: Annotated[str | None, typer.Option(help="Names and limits: badges:10,default:5.")] = None,
     imports: Annotated[str | None, typer.Option("--import", help="Modules with workers, with commas between.")] = None,
     node: Annotated[str | None, typer.Option(help="This process's name; default DYNO, or host and process id.")] = None,
     name: Annotated[str | None, typer.Option(help="The instance's name; default Oban.")] = None,
     prefix: Prefix = None,
+    processes: Annotated[
+        int | None, typer.Option(help="Processes that run jobs, which import the workers too; default 1, this one.")
+    ] = None,
     pool_max_size: Annotated[int | None, typer.Option(help="Connections at most; default 10.")] = None,
     shutdown_grace_period: Annotated[float | None, typer.Option(help="Seconds for running jobs; default 15.")] = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error; default info.")] = None,
@@ -70,6 +75,7 @@ def start(
         "node": node,
         "name": name,
         "prefix": prefix,
+        "processes": processes,
         "pool.max_size": pool_max_size,
         "shutdown_grace_period": shutdown_grace_period,
         "log_level": log_level,
@@ -147,13 +153,14 @@ def _warn_of_idle_workers(settings: Mapping[str, Setting]) -> None:
 
 
 def _summary(settings: Mapping[str, Setting]) -> dict[str, Any]:
-    dsn = settings["dsn"].value
+    dsn, processes = settings["dsn"].value, settings["processes"].value
     return {
         "dsn": "the embedded PostgreSQL" if dsn is None else mask_password(dsn),
         "name": settings["name"].value,
         "prefix": settings["prefix"].value,
         "node": settings["node"].value or default_node(),
         "queues": settings["queues"].value,
+        **({"processes": processes} if processes > 1 else {}),
         "workers": registry.names(),
     }
 
@@ -171,6 +178,7 @@ def _build(settings: Mapping[str, Setting], dsn: str, services: list[Service]) -
         notifier=values_of(settings, "notifier"),
         pool_options=values_of(settings, "pool"),
         services=services,
+        processes={"count": settings["processes"].value, "imports": settings["imports"].value},
         **{option: settings[option].value for option in plain},
     )
 
@@ -240,14 +248,5 @@ def _handle_signals(stopping: asyncio.Event, oban: Oban) -> None:
 
 
 def _run(main: Any) -> None:
-    loop = _event_loop()
-    with asyncio.Runner(loop_factory=loop) as runner:
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
         runner.run(main)
-
-
-def _event_loop() -> Any:
-    try:
-        import uvloop  # noqa: PLC0415 - an extra
-    except ImportError:
-        return None
-    return uvloop.new_event_loop

@@ -109,10 +109,9 @@ def _worker(field: str, value: Any) -> str:
 
 
 def _state(field: str, value: Any) -> str:
-    try:
-        return JobState(value).value
-    except ValueError:
-        raise InvalidFilter(field, value, f"one of {', '.join(JobState)}") from None
+    if not isinstance(value, str) or value not in tuple(JobState):
+        raise InvalidFilter(field, value, f"one of {', '.join(JobState)}")
+    return JobState(value).value
 
 
 def _object(field: str, value: Any) -> str:

@@ -35,11 +35,10 @@ def parse_replace(value: Any, error: type[ValidationError] = InvalidJob) -> dict
 
 
 def _state(value: Any, error: type[ValidationError]) -> str:
-    try:
-        return JobState(value).value
-    except ValueError:
-        states = [state.value for state in JobState]
-        raise error("replace", value, "a state", checks.suggest(value, states)) from None
+    states = [state.value for state in JobState]
+    if not isinstance(value, str) or value not in states:
+        raise error("replace", value, "a state", checks.suggest(value, states))
+    return JobState(value).value
 
 
 def _columns(value: Any, error: type[ValidationError]) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bridge.engine.schema import Catalog
 from bridge.errors import NotRunning
 from bridge.plan import Plan
 from bridge.runtime import Runtime
@@ -12,6 +13,7 @@ class Base:
 
     _plan: Plan
     _runtime: Runtime | None
+    _catalog: Catalog | None = None  # what the schema has, where that is known before it connects
     _hindrance: str = ""
 
     @property

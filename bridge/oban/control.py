@@ -102,6 +102,8 @@ class Control(Base):
 
     async def _signal(self, signal: signals.Signal, node: str | None, local_only: bool) -> None:
         target = self.node if local_only else node
+        if target is not None and (not isinstance(target, str) or not target):
+            raise InvalidSignal("node", target, "a node's name as text")
         ident = signals.ANY if target is None else signals.ident(self.name, target)
         await self._parts.signal(signal, ident)
 

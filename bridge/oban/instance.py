@@ -51,6 +51,7 @@ class Oban(LifeCycle, Managing, Control, Draining):
         registry: Registry = registry,
         connect: Connect = "now",
         services: Iterable[Service] = (),
+        processes: int | Mapping[str, Any] = 1,
         testing: Mode = "disabled",
         **unknown: Never,
     ) -> None:
@@ -84,6 +85,9 @@ class Oban(LifeCycle, Managing, Control, Draining):
                 wait for them, and `"background"` return at once and wait meanwhile, see `start` and `ready`.
             services: Background services of your own, objects of subclasses of `bridge.maintenance.Service`. They run
                 where this node serves: it has queues, or cron entries.
+            processes: How many processes run the jobs; 1 is this one. More are started with the queues, and import the
+                modules of the workers; a dict with `count` and `imports` names modules to import before. They need
+                `dsn` and the default registry, and workers that are not defined in the script itself.
             testing: `"manual"` inserts jobs and runs none; `"inline"` runs each where it is enqueued, and stores none.
                 In both, queues, cron and services are checked and then left off, see `bridge.testing`.
             unknown: Nothing: an option that there is not is refused, and the nearest one named.
@@ -111,6 +115,7 @@ class Oban(LifeCycle, Managing, Control, Draining):
             pool_options=pool_options,
             registry=registry,
             services=services,
+            processes=processes,
             testing=testing,
         )
         self._connect_mode = check_connect(connect)

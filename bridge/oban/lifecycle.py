@@ -107,7 +107,7 @@ class LifeCycle(Inserting):
             self._opening.add_done_callback(self._report)
             return
         try:
-            self._runtime = await Runtime.open(self._plan)
+            self._runtime = await Runtime.open(self._plan, self._catalog)
         except BaseException:
             instances.unregister(self.name, self)
             raise

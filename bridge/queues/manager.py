@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bridge.engine import Engine
 from bridge.jobs import Registry
@@ -13,6 +13,9 @@ from bridge.pubsub import signals
 from bridge.queues.log import logger
 from bridge.queues.options import QueueOptions
 from bridge.queues.producer import Producer, Pulse, QueueInfo
+
+if TYPE_CHECKING:
+    from bridge.queues.processes.pool import ProcessPool
 
 
 class QueueManager:
@@ -25,6 +28,7 @@ class QueueManager:
         node: This node's name.
         grace: Seconds that running jobs get when a queue stops.
         pulse: What keeps the producers from being taken for dead.
+        processes: What runs jobs in other processes; default they run in this one.
     """
 
     def __init__(
@@ -36,6 +40,7 @@ class QueueManager:
         node: str,
         grace: float,
         pulse: Pulse | None = None,
+        processes: ProcessPool | None = None,
     ) -> None:
         self._engine = engine
         self._registry = registry
@@ -43,6 +48,9 @@ class QueueManager:
         self._node = node
         self._grace = grace
         self._pulse = pulse
+        self._processes = processes
+        if processes is not None:
+            processes.on_ready(self.wake)
         self._producers: dict[str, Producer] = {}
         self._last: dict[str, QueueOptions] = {}
         self._ending: list[Producer] = []
@@ -53,10 +61,18 @@ class QueueManager:
         """Start a queue; one that runs already is left as it is (Oban 2.23), and after `stop_all` none starts."""
         if options.queue not in self._producers and not self._closed:
             producer = Producer(
-                options, self._engine, self._registry, name=self._name, node=self._node, pulse=self._pulse
+                options,
+                self._engine,
+                self._registry,
+                name=self._name,
+                node=self._node,
+                pulse=self._pulse,
+                processes=self._processes,
             )
             self._producers[options.queue] = producer
             self._last[options.queue] = options
+            if self._processes is not None:
+                self._processes.start()
             producer.start()
 
     async def stop(self, queue: str) -> bool:
@@ -74,6 +90,8 @@ class QueueManager:
     async def stop_all(self) -> None:
         """Stop every queue at the same time, for good: a signal to start one may still come while jobs end."""
         self._closed = True
+        if self._processes is not None:
+            self._processes.rest()
         await asyncio.gather(*(self.stop(queue) for queue in list(self._producers)), *self._stopping)
 
     def check(self, queue: str) -> QueueInfo | None:

@@ -8,7 +8,7 @@ import time
 import uuid
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from bridge import telemetry
 from bridge.engine import Engine, is_unavailable
@@ -21,6 +21,9 @@ from bridge.queues.log import logger
 from bridge.queues.options import QueueOptions
 from bridge.queues.outcome import Outcome
 from bridge.telemetry import events
+
+if TYPE_CHECKING:
+    from bridge.queues.processes.pool import ProcessPool
 
 #: Outcomes that may wait for the database before no more jobs are fetched.
 BACKLOG = 5_000
@@ -95,6 +98,7 @@ class Producer:
         name: str,
         node: str,
         pulse: Pulse | None = None,
+        processes: ProcessPool | None = None,
     ) -> None:
         self.options = options
         self.uuid = str(uuid.uuid4())
@@ -103,6 +107,7 @@ class Producer:
         self._name = name
         self._node = node
         self._pulse = pulse
+        self._processes = processes
         self._running: dict[tuple[int, int], _Running] = {}
         self._acker = Acker(engine, self.uuid, self._report)
         self._wake = asyncio.Event()
@@ -111,7 +116,7 @@ class Producer:
         self._early: set[int] | None = None
         self._retry = RetryDelay()
         self._task: asyncio.Task[None] | None = None
-        self._known: tuple[int, list[str]] = (-1, [])
+        self._known: tuple[Any, list[str]] = (None, [])
         self._started_at = self._updated_at = datetime.now(UTC)
         self._shutdown_started_at: datetime | None = None
         self._stopping = asyncio.Event()
@@ -203,7 +208,7 @@ class Producer:
             await self._pulse.ensure(self.uuid, self.options.queue)
         options = self.options
         demand = options.limit - len(self._running)
-        full = demand <= 0 or self._acker.pending >= BACKLOG
+        full = demand <= 0 or self._acker.pending >= BACKLOG or self._waits_for_processes
         if options.paused or full or not self._more or self._shutdown_started_at:
             return
         self._more = False
@@ -244,9 +249,15 @@ class Producer:
     def _workers(self) -> list[str] | None:
         if self.options.workers == "any":
             return None
-        if self._known[0] != self._registry.version:
-            self._known = (self._registry.version, self._registry.names())
+        processes = self._processes
+        state = (self._registry.version, None if processes is None else processes.workers)
+        if self._known[0] != state:
+            self._known = (state, self._registry.names() if processes is None else processes.known(self._registry))
         return self._known[1]
+
+    @property
+    def _waits_for_processes(self) -> bool:
+        return self._processes is not None and not self._processes.ready
 
     async def _wait_out(self, error: Exception) -> None:
         if self._retry.failures % 10 == 0:
@@ -266,11 +277,16 @@ class Producer:
     # Running
 
     def _start_job(self, job: Job[Any]) -> None:
-        execution = Execution(job, self._registry, self._engine.oban)
+        execution = self._execution(job)
         assert job.id is not None  # noqa: S101 - a fetched job has one; this tells the type checker
         key = (job.id, job.attempt)
         task = asyncio.create_task(self._execute(key, execution), name=f"bridge-job-{job.id}")
         self._running[key] = _Running(execution, task)
+
+    def _execution(self, job: Job[Any]) -> Execution:
+        if self._processes is None:
+            return Execution(job, self._registry, self._engine.oban)
+        return self._processes.execution(job, self._registry, self._engine.oban)
 
     async def _execute(self, key: tuple[int, int], execution: Execution) -> None:
         try:

@@ -10,7 +10,7 @@ import os
 import re
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from bridge.testing.sandbox import Sandbox
 
 _LOG_LINES = 60
+_NO_NODE = "no Elixir node: "
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -45,15 +46,25 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_makereport() -> Iterator[None]:
-    """Show the last lines of the Elixir nodes that a failed test has."""
+def pytest_runtest_makereport(call: pytest.CallInfo[None]) -> Iterator[None]:
+    """Show the last lines of the Elixir nodes that a failed test has, and once why there is none."""
     outcome = yield
     report = outcome.get_result()  # type: ignore[attr-defined]  # pluggy types a wrapper's yield as None
+    if report.skipped and call.excinfo is not None and str(call.excinfo.value).startswith(_NO_NODE):
+        # One place for all of them: pytest tells a reason once for each place.
+        report.longrepr = ("elixir_runner", 0, report.longrepr[2])
     nodes = sys.modules.get("bridge.testing.interop.node")
     if report.failed and nodes is not None:
-        for node in nodes.LIVING:
-            if lines := node.logs().splitlines()[-_LOG_LINES:]:
+        for node in tuple(nodes.LIVING):
+            if lines := _logs(node).splitlines()[-_LOG_LINES:]:
                 report.sections.append((f"log of {node!r}", "\n".join(lines)))
+
+
+def _logs(node: ElixirNode) -> str:
+    try:
+        return node.logs()
+    except Exception as error:  # it ends in this very moment, or its engine did; the test's own failure counts
+        return f"its log can't be read: {error}"
 
 
 @pytest.fixture(scope="session")
@@ -138,7 +149,7 @@ def elixir_runner(request: pytest.FixtureRequest) -> Runner:
         return choose(str(named or ""))
     except NodeUnavailable as error:
         if not required:
-            pytest.skip(str(error))
+            pytest.skip(f"{_NO_NODE}{error}")
         pytest.fail(str(error), pytrace=False)
     except BridgeError as error:
         pytest.fail(str(error), pytrace=False)
@@ -149,15 +160,14 @@ def elixir_nodes(elixir_runner: Runner) -> Iterator[Callable[..., ElixirNode]]:
     """A function that makes an `ElixirNode` of its keyword arguments, to be started; all end with the test."""
     from bridge.testing.interop import ElixirNode  # noqa: PLC0415
 
-    made: list[ElixirNode] = []
+    with ExitStack() as made:
 
-    def make(**options: Any) -> ElixirNode:
-        made.append(ElixirNode(elixir_runner, **options))
-        return made[-1]
+        def make(**options: Any) -> ElixirNode:
+            node = ElixirNode(elixir_runner, **options)
+            made.push(node)  # its end, whatever becomes of the others
+            return node
 
-    yield make
-    for node in made:
-        node.__exit__(None, None, None)
+        yield make
 
 
 @pytest.fixture

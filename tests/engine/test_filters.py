@@ -351,3 +351,13 @@ def test_a_state_that_the_database_lacks_selects_nothing():
 
     assert where == "state = any($1::text[]::{prefix}.oban_job_state[]) and queue = any($2::text[])"
     assert values == [["available"], ["a"]]
+
+
+async def test_a_state_that_cant_be_shown_is_refused_as_any_other(engine):
+    class Unshown:
+        def __repr__(self):
+            raise RuntimeError("no repr")
+
+    for state in (Unshown(), [Unshown()], 5, [[]]):
+        with pytest.raises(InvalidFilter, match="state: expected one of available"):
+            await engine.select({"state": state}, 10)

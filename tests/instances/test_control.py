@@ -76,6 +76,13 @@ async def test_an_interval_that_would_break_a_node_is_refused(start, interval):
         await oban.start_queue("new", 1, refresh_interval=interval)
 
 
+@pytest.mark.parametrize("node", ["", 1, ["b"], object()])
+async def test_a_node_that_is_no_name_is_refused(start, node):
+    oban = await start()
+    with pytest.raises(InvalidSignal, match="node: expected a node's name"):
+        await oban.pause_queue("q", node=node)
+
+
 async def test_a_stop_for_another_node_stops_nothing_here(start):
     oban = await start(node="a", queues={"default": 1, "other": 1})
     await connected(oban)

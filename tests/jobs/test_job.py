@@ -314,3 +314,26 @@ class TestToDict:
         assert set(make_row()) - set(found) == {"id", "completed_at", "cancelled_at", "discarded_at"}
         assert (found["args"], found["meta"]) == ({"a": 1}, {"m": 2})
         assert found["errors"][0]["error"] == "no"
+
+
+class Unshown:
+    """Has neither a text nor a repr."""
+
+    def __repr__(self):
+        raise RuntimeError("no repr")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"replace": [Unshown()]},
+        {"replace": {Unshown(): ["args"]}},
+        {"replace": {5: ["args"]}},
+        {"unique": {"states": [Unshown()]}},
+        {"unique": {Unshown(): 1}},
+        {"state": Unshown()},
+    ],
+)
+def test_a_value_that_cant_be_shown_is_refused_as_any_other(options):
+    with pytest.raises(InvalidJob, match="expected"):
+        Job("W", **options)

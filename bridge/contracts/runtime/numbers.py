@@ -14,7 +14,8 @@ def is_number(value: Any) -> bool:
     """Tell whether a decoded value is a finite number; True and False are none."""
     if isinstance(value, bool) or not isinstance(value, NUMBERS):
         return False
-    return isinstance(value, int) or math.isfinite(value)
+    # math.isfinite makes a float of a Decimal, which a signaling NaN refuses and 1e400 has no room in.
+    return isinstance(value, int) or (value.is_finite() if isinstance(value, Decimal) else math.isfinite(value))
 
 
 def is_integer(value: Any) -> bool:

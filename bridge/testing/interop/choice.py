@@ -37,7 +37,7 @@ def choose(text: str) -> Runner:
         NodeFailed: It did not build.
     """
     if not text:
-        raise NodeUnavailable(f"no Elixir node is named; --bridge-elixir takes {FORMS}")
+        raise NodeUnavailable(f"none is named; --bridge-elixir takes {FORMS}")
     kind, _, rest = text.partition(":")
     if kind == "auto" and rest:
         return _first_that_runs(Path(rest))
@@ -66,7 +66,7 @@ def _first_that_runs(project: Path) -> Runner:
             reasons.append(f"{runner.name}: {error}")
         else:
             return runner
-    raise NodeUnavailable("no Elixir node can run here:\n" + "\n".join(reasons))
+    raise NodeUnavailable("none can run here:\n" + "\n".join(reasons))
 
 
 def _candidates(project: Path) -> Iterator[Runner]:

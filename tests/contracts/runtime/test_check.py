@@ -394,3 +394,10 @@ def test_a_missing_field_is_told_with_an_undeclared_one_like_it(missing, there, 
     assert found(schema, value) == [(f"/{missing}", "required")]
     more = "" if told is None else f"; the undeclared field {told!r} is there"
     assert messages(schema, value) == [f"expected this field, and it is missing{more}"]
+
+
+@pytest.mark.parametrize("kind", ["integer", "number"])
+def test_decimals_that_are_no_numbers_are_refused(kind):
+    for value in map(Decimal, ("NaN", "sNaN", "Infinity")):
+        assert found({"type": kind}, value) == [("", "type")]
+    assert found({"type": kind}, Decimal("1e400")) == []

@@ -1,0 +1,111 @@
+"""What a child does: runs the jobs that its parent sends, and tells what they came to."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import threading
+from collections.abc import Sequence
+from typing import Final
+
+from bridge.jobs import Registry
+from bridge.queues.execution import Execution
+from bridge.queues.processes.messages import CancelRun, Heard, Order, Quit, Ready, ReleaseRun, Run, Stuck
+from bridge.queues.processes.outcomes import pack
+from bridge.queues.processes.wire import Channel
+from bridge.telemetry import instruments
+from bridge.telemetry.events import Instance
+
+#: Seconds after which the thread of a job that was cancelled or timed out counts as one that goes on for ever.
+THREAD_GRACE: Final = 5.0
+
+
+def live_with_parent(pipe: socket.socket) -> None:
+    """End this process at once when its parent's end of `pipe` is closed, whatever the event loop does then.
+
+    Signals that are sent to all processes at once, such as by a terminal or systemd, are left to the parent, which lets
+    running jobs end.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # Ignored ones would be ignored by the programs that a worker starts, too.
+        signal.signal(number, lambda *_: None)
+    threading.Thread(target=_watch, args=(pipe,), name="bridge-parent", daemon=True).start()
+
+
+def _watch(pipe: socket.socket) -> None:
+    while True:
+        try:
+            if not pipe.recv(1):
+                os._exit(1)
+        except InterruptedError:
+            continue
+        except OSError:
+            os._exit(1)
+
+
+class RanHere(Execution):
+    """An execution whose events are the parent's to send."""
+
+    def _report_start(self) -> None:
+        pass
+
+
+class Server:
+    """Runs jobs for a parent until it is told to quit.
+
+    Args:
+        registry: The workers.
+        oban: The instance that the jobs belong to.
+    """
+
+    def __init__(self, registry: Registry, oban: Instance) -> None:
+        self._registry = registry
+        self._oban = oban
+        self._running: dict[int, tuple[RanHere, asyncio.Task[None]]] = {}
+        self._over = asyncio.Event()
+        self._channel = Channel(Order, self._on_order, self._over.set)
+
+    async def serve(self, sock: socket.socket) -> None:
+        """Run jobs until the parent says that it was the last one."""
+        self._channel.send(Ready(self._registry.names(), instruments.installed()))
+        await self._channel.open(sock)
+        await self._over.wait()
+
+    def _on_order(self, order: Order) -> None:
+        match order:
+            case Run():
+                self._start(order)
+            case CancelRun(number=number, reason=reason):
+                self._channel.send(Heard(number))
+                if (found := self._running.get(number)) is not None:
+                    execution, task = found
+                    execution.cancel(task, reason)
+            case ReleaseRun(number=number):
+                if (found := self._running.get(number)) is not None:
+                    execution, task = found
+                    execution.release(task)
+            case Quit():
+                self._over.set()
+
+    def _start(self, run: Run) -> None:
+        job = run.columns.job()
+        execution = RanHere(job, self._registry, self._oban)
+        task = asyncio.create_task(self._execute(run.number, execution), name=f"bridge-job-{job.id}")
+        self._running[run.number] = (execution, task)
+
+    async def _execute(self, number: int, execution: RanHere) -> None:
+        try:
+            outcome = await execution.run()
+        except BaseException as error:  # no job is left without an outcome
+            outcome = execution.failed(error)
+        del self._running[number]
+        self._channel.send(pack(number, outcome, abandoned=execution.abandoned))
+        if execution.abandoned:
+            threads = [thread for thread in threading.enumerate() if thread.name == f"job-{execution.job.id}"]
+            asyncio.get_running_loop().call_later(THREAD_GRACE, self._look_for, number, threads)
+
+    def _look_for(self, number: int, threads: Sequence[threading.Thread]) -> None:
+        if any(thread.is_alive() for thread in threads):
+            self._channel.send(Stuck(number))

@@ -1,0 +1,99 @@
+"""Nodes whose jobs run in other processes."""
+
+import asyncio
+import logging
+
+import pytest
+
+from bridge.jobs import registry as default_registry
+from queues.rig import PATIENCE, row_of, until
+
+
+@pytest.fixture
+def app():
+    """The workers, known to the registry of this process for the length of a test."""
+    from queues.processes import app
+
+    for cls in app.WORKERS:
+        default_registry.register(cls, (cls.options.name, *cls.options.aliases))
+    yield app
+    for cls in app.WORKERS:
+        default_registry.unregister(cls)
+
+
+@pytest.fixture
+def begin(start, app):
+    """A function that starts an instance with two processes and waits until both are there."""
+
+    async def begin_one(**options):
+        oban = await start(**{"queues": {"default": 10}, "processes": 2, "registry": default_registry, **options})
+        if options.get("processes", 2) > 1:
+            await until(lambda: asyncio.sleep(0, len(ready(oban)) == oban._plan.processes.count), 60)
+        return oban
+
+    return begin_one
+
+
+def ready(oban):
+    """The processes that take jobs."""
+    return [child for child in oban._parts.processes._children if child.takes_jobs]
+
+
+class Said(logging.Handler):
+    """What was logged, and waiting for it."""
+
+    def __init__(self):
+        super().__init__()
+        self.records = []
+        self._grown = asyncio.Condition()
+        self._notices = set()
+
+    def emit(self, record):
+        self.records.append(record)
+        notice = asyncio.ensure_future(self._tell())
+        self._notices.add(notice)
+        notice.add_done_callback(self._notices.discard)
+
+    async def of(self, text, patience=PATIENCE * 3):
+        found = []
+
+        def there():
+            found[:] = [record for record in self.records if text in record.getMessage()]
+            return found
+
+        async with asyncio.timeout(patience), self._grown:
+            await self._grown.wait_for(there)
+        return found[0]
+
+    def texts(self):
+        return [record.getMessage() for record in self.records]
+
+    async def _tell(self):
+        async with self._grown:
+            self._grown.notify_all()
+
+
+@pytest.fixture
+async def said():
+    """The log of this process, in which that of its children is."""
+    handler, root = Said(), logging.getLogger()
+    before = root.level
+    root.addHandler(handler)
+    root.setLevel(logging.INFO)
+    yield handler
+    root.setLevel(before)
+    root.removeHandler(handler)
+
+
+@pytest.fixture
+def ended(conn):
+    """A function that waits until jobs have an end, and returns their rows."""
+
+    async def wait(*jobs, states=("completed",), patience=60):
+        async def rows():
+            found = [await row_of(conn, job) for job in jobs]
+            return found if all(row["state"] in states for row in found) else None
+
+        return await until(rows, patience)
+
+    return wait

@@ -1,0 +1,208 @@
+"""Processes that crash, jobs that are ended in them, and nodes that stop."""
+
+import asyncio
+import os
+import signal
+import time
+
+import pytest
+
+from bridge.errors import JobTimeout, ProcessEnded
+from bridge.queues.processes import process
+from queues.rig import events_of, row_of, states, until
+
+from .conftest import ready
+
+WAYS = {
+    "kill": "ended with SIGKILL; memory may have run out",
+    "exit": "ended with exit status 3",
+    "segfault": "ended with SIGSEGV",
+}
+
+
+def alive(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+async def same(value):
+    return value
+
+
+@pytest.fixture
+def begun(said, app):
+    """A function that enqueues a job and waits until a process is in the midst of it."""
+
+    async def begin_job(oban, job):
+        found = await oban.enqueue(job)
+        record = await said.of(f"begun {found.id}")
+        return found, record.process
+
+    return begin_job
+
+
+@pytest.mark.parametrize("how", WAYS)
+async def test_a_crash_fails_the_job_as_any_error_does(begin, app, ends, conn, said, how):
+    oban = await begin(processes=2)
+    before = oban._parts.processes.pids()
+    job = await oban.enqueue(app.Crash.new({"how": how}))
+    event = await ends.of(job)
+    told = f"the process that ran it {WAYS[how]}"
+    assert (event.state, type(event.error), str(event.error)) == ("retryable", ProcessEnded, told)
+    row = await row_of(conn, job)
+    assert (row["state"], row["attempt"]) == ("retryable", 1)
+    assert row["errors"][0]["error"].startswith(f"** (bridge.errors.ProcessEnded) {told}\n")
+    assert 770 < (row["scheduled_at"] - row["attempted_at"]).total_seconds() < 790
+    await said.of(f"{WAYS[how]}; another one takes its place")
+    await said.of("last words")
+    await until(lambda: same(len(ready(oban)) == 2), 30)
+    assert len({*oban._parts.processes.pids()} & {*before}) == 1
+
+
+async def test_the_last_attempt_is_discarded(begin, app, ends):
+    oban = await begin()
+    event = await ends.of(await oban.enqueue(app.Crash.new({"how": "kill"}, max_attempts=1)))
+    assert event.state == "discarded"
+
+
+async def test_a_process_that_is_killed_takes_its_own_jobs_alone(begin, app, begun, ended):
+    oban = await begin()
+    jobs = dict([await begun(oban, app.Slow.new({"seconds": 2})) for _ in range(4)])
+    victim = jobs[next(iter(jobs))]
+    os.kill(victim, signal.SIGKILL)
+    lost = [job for job, pid in jobs.items() if pid == victim]
+    kept = [job for job, pid in jobs.items() if pid != victim]
+    assert len(lost) == len(kept) == 2
+    await ended(*lost, states=("retryable",))
+    await ended(*kept)
+    again = await oban.enqueue_many(app.Meet.new({"count": 2}) for _ in range(4))
+    await ended(*again)  # two processes again
+
+
+async def test_jobs_wait_while_no_process_is_there(begin, app, ended):
+    oban = await begin()
+    for pid in oban._parts.processes.pids():
+        os.kill(pid, signal.SIGKILL)
+    jobs = await oban.enqueue_many(app.Where.new() for _ in range(20))
+    await ended(*jobs)
+
+
+async def test_cancelling_reaches_the_task(begin, app, begun, ends, said):
+    oban = await begin()
+    job, _ = await begun(oban, app.Slow.new())
+    other, _ = await begun(oban, app.Slow.new({"seconds": 1}))
+    assert await oban.cancel_job(job)
+    event = await ends.of(job)
+    assert (event.state, event.result.reason) == ("cancelled", "the job was cancelled while it ran")
+    await said.of(f"cleaned {job.id}")
+    assert (await ends.of(other)).state == "completed"
+
+
+async def test_a_thread_may_see_that_its_job_was_cancelled(begin, app, begun, ends, said):
+    oban = await begin()
+    job, pid = await begun(oban, app.SlowThread.new({"polite": True}))
+    await oban.cancel_job(job)
+    event = await ends.of(job)
+    assert event.result.reason.endswith("its thread can't be stopped and goes on")
+    await said.of(f"cleaned {job.id}")
+    assert pid in [child.pid for child in ready(oban)]
+
+
+async def test_a_thread_that_goes_on_ends_with_its_process_once_nothing_else_runs_there(
+    begin, app, begun, ends, said, ended
+):
+    oban = await begin()
+    stuck, pid = await begun(oban, app.SlowThread.new())
+    beside = [await begun(oban, app.Slow.new({"seconds": 9})) for _ in range(3)]
+    await oban.cancel_job(stuck)
+    assert (await ends.of(stuck)).state == "cancelled"
+    await said.of(f"process {pid} gets no more jobs")
+    assert alive(pid)
+    await until(lambda: same(len(ready(oban)) == 2), 30)
+    await ended(*(job for job, _ in beside))
+    await said.of(f"process {pid} was ended")
+    assert not alive(pid)
+
+
+async def test_a_blocked_process_is_ended_with_a_cancelled_job(begin, app, begun, ends, monkeypatch):
+    monkeypatch.setattr(process, "HEARING", 0.5)
+    oban = await begin()
+    job, pid = await begun(oban, app.Blocked.new())
+    await oban.cancel_job(job)
+    event = await ends.of(job)
+    assert event.state == "cancelled"
+    assert "did not hear for 0.5 s" in event.result.reason
+    await until(lambda: same(not alive(pid)))
+
+
+@pytest.mark.parametrize(("name", "more"), [("Slow", ""), ("SlowThread", "; its thread can't be stopped and goes on")])
+async def test_a_timeout_holds_there(begin, app, ends, name, more):
+    oban = await begin()
+    event = await ends.of(await oban.enqueue(getattr(app, name).new({"timeout": 0.1, "polite": True})))
+    assert (event.state, type(event.error)) == ("retryable", JobTimeout)
+    assert str(event.error) == f"Processes.{name} timed out after 100ms{more}"
+
+
+async def test_jobs_get_the_grace_period_of_their_node(begin, app, begun, conn):
+    oban = await begin(shutdown_grace_period=30)
+    jobs = [await begun(oban, app.Slow.new({"seconds": 1})) for _ in range(3)]
+    await oban.stop()
+    assert await states(conn) == {"completed": 3}
+    assert not any(alive(pid) for _, pid in jobs)
+
+
+async def test_what_does_not_end_in_time_is_handed_back_and_no_process_is_left(begin, app, begun, conn, said):
+    oban = await begin(shutdown_grace_period=0.1)
+    pids = oban._parts.processes.pids()
+    jobs = [await begun(oban, worker.new()) for worker in (app.Slow, app.SlowThread, app.Blocked, app.Slow)]
+    with events_of("oban.queue.shutdown") as shutdowns:
+        began = time.monotonic()
+        await oban.stop()
+    assert time.monotonic() - began < 10
+    assert await states(conn) == {"available": 4}
+    assert shutdowns[0][1].orphaned == ()
+    assert not any(alive(pid) for pid in {*pids, *(pid for _, pid in jobs)})
+
+
+async def test_a_node_that_stops_at_once_leaves_no_process(begin, app, start, conn):
+    oban = await start(queues={"default": 1}, processes=2, registry=app_registry())
+    pids = oban._parts.processes
+    await oban.stop()
+    assert pids.pids() == []
+
+
+def app_registry():
+    from bridge.jobs import registry
+
+    return registry
+
+
+async def test_a_queue_that_stops_leaves_the_jobs_of_others_alone(begin, app, begun, ended, conn):
+    oban = await begin(queues={"default": 5, "other": 5}, shutdown_grace_period=0.1)
+    kept = [await begun(oban, app.Slow.new({"seconds": 5}, queue="other")) for _ in range(2)]
+    job, _ = await begun(oban, app.Slow.new())
+    await oban.stop_queue("default", local_only=True)
+    await ended(job, states=("available",))
+    await ended(*(job for job, _ in kept))
+
+
+async def test_a_cancellation_while_no_process_is_there_is_one(begin, app, ends, conn):
+    oban = await begin()
+    producer = oban._parts.queues._producers["default"]
+    pool = oban._parts.processes
+    for child in list(pool._children):
+        os.kill(child.pid, signal.SIGKILL)
+        child._why_ended = "the test wants none"  # takes no jobs from now on; the event comes later
+    job = await oban.enqueue(app.Where.new(schedule_in=3600))
+    await conn.execute(
+        "update oban_jobs set state = 'executing', attempt = 1, attempted_by = array['here', $1], attempted_at = now()"
+        " at time zone 'utc'",
+        producer.uuid,
+    )
+    producer._start_job(await oban.get_job(job.id))
+    await asyncio.sleep(0)
+    await oban.cancel_job(job)
+    assert (await ends.of(job)).state == "cancelled"
