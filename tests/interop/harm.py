@@ -7,16 +7,18 @@ from bridge.errors import JobNotFound, ValidationError
 from .conftest import done
 from .storm import BrokenError
 
-#: How many rows there are, and those of the queue that nobody runs: the columns that no stager changes, nor the end of
-#: a run that had begun when the job was moved there.
+#: How many rows there are, and those of the queue that nobody runs: the columns that no stager
+#: changes, nor the end of a run that had begun when the job was moved there.
 _STATE = """
-select count(*), max(id), (
+select count(*), (
   select md5(string_agg(row(id, worker, args, meta, tags, priority, max_attempts)::text, '' order by id))
   from {table} as held
   where queue = 'held'
 )
 from {table}
 """
+
+_ONE_MORE = "insert into {table} (queue, worker) values ($1, 'Interop.Ok') returning id"
 
 _POISON = """
 select id
@@ -64,12 +66,12 @@ async def unharmed(ex, at, watch):
     await watch.settle()
     for queue, (_limit, paused) in watch.queues.items():
         if not paused:
-            number = await ex.rpc("Interop.insert(Interop.Ok, %{}, queue: queue)", queue=queue)
-            await done(ex, number, 40)
+            # A plain row: Elixir takes a name of white space for none.
+            number = await at.conn.fetchval(_ONE_MORE.format(table=at.table), queue)
+            await done(ex, number, 30)
     poison = await at.conn.fetch(_POISON.format(table=at.table))
     assert not poison, f"rows that harm a node: {poison}"
-    rows = await at.conn.fetchval(f"select count(*) from {at.table}")
-    assert await ex.rpc("Interop.Watch.load_all()", timeout=60) == rows
+    await ex.rpc("Interop.Watch.load_all()", timeout=60)  # raises where Oban can read one not
     damages = await watch.damages()
     assert not damages, "\n".join(damages)
 

@@ -14,7 +14,11 @@ from .harm import Caller, told, unharmed
 from .storm import Storm
 from .watch import Watch
 
-SHARED = {"queues": {"elixir": 20, "shared": 5, "one": 1}, "config": "Logger.configure(level: :info)"}
+SHARED = {
+    "queues": {"elixir": 20, "shared": 5, "one": 1},
+    "config": "Logger.configure(level: :info)",
+    "options": "plugins: []",  # the pruner takes rows that calls were to leave alone
+}
 
 pytestmark = pytest.mark.timeout(180)
 
