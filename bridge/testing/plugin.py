@@ -150,9 +150,10 @@ def elixir_runner(request: pytest.FixtureRequest) -> Runner:
     except NodeUnavailable as error:
         if not required:
             pytest.skip(f"{_NO_NODE}{error}")
-        pytest.fail(str(error), pytrace=False)
+        why = f"{_NO_NODE}{error}"
     except BridgeError as error:
-        pytest.fail(str(error), pytrace=False)
+        why = str(error)
+    pytest.fail(why, pytrace=False)  # not while the error is handled: pytest would show it a second time
 
 
 @pytest.fixture

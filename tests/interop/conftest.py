@@ -81,7 +81,7 @@ async def places():
     """A function that makes a place: `await places(prefix=…, tables=…)`."""
     async with AsyncExitStack() as stack:
 
-        async def make(prefix="interop", *, tables=True):
+        async def make(prefix=None, *, tables=True):
             place = Place(prefix)
             await place.open(tables=tables)
             stack.push_async_callback(place.close)
@@ -92,7 +92,7 @@ async def places():
 
 @pytest.fixture
 async def place(places):
-    """A database with Oban's tables in the prefix `interop`."""
+    """A database with Oban's tables in a prefix of its own."""
     return await places()
 
 
@@ -155,7 +155,7 @@ def oban_version(versions):
 def shared_node(request, elixir_runner):
     """The Elixir node of a module's tests, and its place; a module may say its options: SHARED = {"queues": …}."""
     options = getattr(request.module, "SHARED", {})
-    place = Place(options.get("prefix", "interop"))
+    place = Place(options.get("prefix"))
     asyncio.run(_opened(place))
     try:
         more = {key: value for key, value in options.items() if key != "prefix"}

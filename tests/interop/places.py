@@ -25,9 +25,10 @@ class Place:
         conn: A plain connection of asyncpg.
     """
 
-    def __init__(self, prefix="interop"):
-        self.name = f"bridge_interop_{os.getpid()}_{next(_numbers)}"
-        self.prefix = prefix
+    def __init__(self, prefix=None):
+        number = next(_numbers)
+        self.name = f"bridge_interop_{os.getpid()}_{number}"
+        self.prefix = prefix or f"interop_{number}"
         self.dsn = dsn_of(self.name)
         self.table = f"{quote_ident(prefix)}.oban_jobs"
         self.conn = None

@@ -68,11 +68,15 @@ class Report:
 
     @property
     def last_line(self):
-        """What a run ends with in which no item could be tried; None where one was."""
-        if self._ran or not self._skips:
+        """What a run ends with in which items could not be tried, for want of an Elixir node or at all; else None."""
+        nodeless = {reason: count for reason, count in self._skips.items() if reason.startswith("no Elixir node")}
+        skipped = Counter(nodeless) if nodeless and self._ran else self._skips
+        if not skipped or (self._ran and not nodeless):
             return None
-        [(reason, _count)] = self._skips.most_common(1)
-        return f"{self._skips.total()} tests were skipped, and none ran: {shortened(reason)}"
+        [(reason, _count)] = skipped.most_common(1)
+        number = skipped.total()
+        told = "1 test was skipped" if number == 1 else f"{number} tests were skipped"
+        return f"{told}{'' if self._ran else ', and none ran'}: {shortened(reason)}"
 
     def _count(self, item, outcome, report):
         counts = self.items.setdefault(item, {"passed": 0, "failed": 0, "skipped": 0, "reasons": []})

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
-from bridge.errors import InvalidSetting, NodeError, NodeUnavailable
+from bridge.errors import InvalidSetting, NodeError, NodeFailed, NodeUnavailable
 from bridge.testing.interop.containers import Containers
 from bridge.testing.interop.host import Mix, Release
 from bridge.testing.interop.runner import Runner
@@ -34,7 +34,7 @@ def choose(text: str) -> Runner:
     Raises:
         InvalidSetting: The text has none of the forms.
         NodeUnavailable: It is empty, or this machine lacks what runs it; for `auto`, with the reason of each way.
-        NodeFailed: It did not build.
+        NodeFailed: It did not build; for `auto`, the project did not compile.
     """
     if not text:
         raise NodeUnavailable(f"none is named; --bridge-elixir takes {FORMS}")
@@ -64,6 +64,9 @@ def _first_that_runs(project: Path) -> Runner:
             runner.prepare()
         except NodeError as error:
             reasons.append(f"{runner.name}: {error}")
+            # An image may not build for want of a network; a project that doesn't compile is broken.
+            if isinstance(error, NodeFailed) and isinstance(runner, Mix):
+                raise NodeFailed("\n".join(reasons)) from error
         else:
             return runner
     raise NodeUnavailable("none can run here:\n" + "\n".join(reasons))

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from bridge.codecs import etf
-from bridge.errors import DecodeError, NodeFailed, RemoteError
+from bridge.errors import NodeFailed, RemoteError
+from bridge.testing.interop.events import Events, Outcome
 
 #: Starts the console in a BEAM whose environment holds its source.
 EVALUATE: Final = 'Code.eval_string(Base.decode64!(System.fetch_env!("BRIDGE_CONSOLE")))'
@@ -40,10 +41,12 @@ class Console:
 
     Attributes:
         hello: Done with the node's `Hello` once it has connected.
+        events: What the node sends by `Bridge.Console.send(name, term)`.
     """
 
     def __init__(self, bind: str = "127.0.0.1") -> None:
         self.hello: Future[Hello] = Future()
+        self.events = Events()
         self._token = secrets.token_hex(16)
         self._listener = socket.create_server((bind, 0))
         self._socket: socket.socket | None = None
@@ -51,7 +54,7 @@ class Console:
         self._ended: NodeFailed | None = None
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
-        self._events: dict[str, queue.SimpleQueue[Any]] = {}
+        self._outgoing: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         threading.Thread(target=self._serve, name="bridge-console", daemon=True).start()
 
     def script(self, address: str, *, owns: bool) -> str:
@@ -71,14 +74,8 @@ class Console:
             if self._ended is not None or self._socket is None:
                 raise self._ended or NodeFailed("the node is not connected")
             self._asked[number] = future
-            with suppress(OSError):  # the reader tells of it
-                self._socket.sendall(_LENGTH.pack(len(request)) + request)
+            self._outgoing.put(request)  # a paused node takes no more than some megabytes, and the caller may be a loop
         return future
-
-    def events(self, name: str) -> queue.SimpleQueue[Any]:
-        """Return the queue of what the node sends by `Bridge.Console.send(name, term)`."""
-        with self._lock:
-            return self._events.setdefault(name, queue.SimpleQueue())
 
     def end(self, reason: NodeFailed) -> None:
         """Fail whatever is awaited: the node has ended."""
@@ -91,23 +88,37 @@ class Console:
 
     def close(self) -> None:
         """Stop listening, and hang up."""
-        self.end(NodeFailed("the node was stopped"))
+        reason = NodeFailed("the node was stopped")
+        self.end(reason)
+        self.events.end(reason)
         for each in (self._listener, self._socket):
             if each is not None:
                 with suppress(OSError):
                     each.shutdown(socket.SHUT_RDWR)  # wakes the thread that waits on it
                 each.close()
 
-    # In the thread
+    # In the threads
 
     def _serve(self) -> None:
+        reason = NodeFailed("the connection to the node's console was lost")
         try:
             reader = self._take()
+            threading.Thread(target=self._write, name="bridge-console-write", daemon=True).start()
             while (frame := _read_frame(reader)) is not None:
                 self._hear(frame)
-            self.end(NodeFailed("the node closed its console"))
+            reason = NodeFailed("the node closed its console")
         except (OSError, ValueError):
-            self.end(NodeFailed("the connection to the node's console was lost"))
+            pass  # the reason says so
+        finally:
+            self.end(reason)
+            self.events.end(reason)
+            self._outgoing.put(None)
+
+    def _write(self) -> None:
+        assert self._socket is not None  # noqa: S101 - taken before this thread began
+        with suppress(OSError):  # the reader tells of it
+            while (request := self._outgoing.get()) is not None:
+                self._socket.sendall(_LENGTH.pack(len(request)) + request)
 
     def _take(self) -> Any:
         while True:
@@ -130,7 +141,7 @@ class Console:
             case ("hello", *said):
                 self.hello.set_result(Hello(*map(str, said)))
             case ("event", name, term):
-                self.events(str(name)).put(etf.decode(term, limits=_ROOMY))
+                self.events.put(str(name), _read_term(term))
             case ("reply", number, answer):
                 self._settle(number, answer)
 
@@ -140,13 +151,18 @@ class Console:
         if future is None or not future.set_running_or_notify_cancel():
             return
         match answer:
-            case ("ok", term):
-                try:
-                    future.set_result(etf.decode(term, limits=_ROOMY))
-                except DecodeError as error:
-                    future.set_exception(error)
+            case ("ok", packed):
+                term, error = _read_term(packed)
+                future.set_exception(error) if error is not None else future.set_result(term)
             case ("error", banner, trace):
                 future.set_exception(RemoteError(str(banner), str(trace)))
+
+
+def _read_term(packed: bytes) -> Outcome:
+    try:
+        return Outcome(etf.decode(packed, limits=_ROOMY))
+    except Exception as error:  # whatever it is, it is of whoever awaits the term
+        return Outcome(None, error)
 
 
 def _read_frame(reader: Any, most: int = 2**31) -> bytes | None:

@@ -94,14 +94,22 @@ class Mix(Host):
         return None
 
     def prepare(self) -> None:
-        """Fetch the dependencies and compile, once."""
+        """Fetch the dependencies and compile, once.
+
+        Raises:
+            NodeUnavailable: Elixir, the project or a dependency is not to be had.
+            NodeFailed: The project does not compile.
+        """
         super().prepare()
         assert self._folder is not None  # noqa: S101 - given above
         with self._lock, (self._folder / "mix.exs").open() as project:
             if self._prepared:
                 return
             fcntl.flock(project, fcntl.LOCK_EX)  # two processes that compile into one folder spoil it
-            self._run("deps.get")
+            try:
+                self._run("deps.get")
+            except NodeFailed as error:
+                raise NodeUnavailable(str(error)) from error
             self._run("compile")
             self._prepared = True
 
@@ -169,9 +177,11 @@ class HostProcess:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        except OSError as error:
+        except BaseException as error:
             self._output.close()
-            raise NodeFailed(f"{command[0]} could not be started: {error.strerror}") from error
+            if isinstance(error, OSError):
+                raise NodeFailed(f"{command[0]} could not be started: {error.strerror}") from error
+            raise
         guard.watch_process(self._process.pid)
 
     @property

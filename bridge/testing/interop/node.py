@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import queue
 import threading
 import time
 import weakref
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
-from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
-from bridge.errors import NodeError, NodeFailed, RemoteError
+from bridge.errors import InvalidSetting, NodeError, NodeFailed, RemoteError
 from bridge.testing.interop.console import Console, Hello
 from bridge.testing.interop.gate import Gate
-from bridge.testing.interop.runner import Boot, Process, Runner
+from bridge.testing.interop.runner import Boot, Process, Runner, check_environment
 
 T = TypeVar("T")
 
@@ -26,7 +24,7 @@ T = TypeVar("T")
 LIVING: Final[weakref.WeakSet[ElixirNode]] = weakref.WeakSet()
 
 _LAST_LINES: Final = 40
-_WAIT: Final = 0.25  # seconds a thread waits on a queue before it looks whether it is still wanted
+_ENDING: Final = 30.0  # seconds for a killed process to be gone
 
 # Permanent, as in a release: a node whose application has ended ends too, and says so.
 _START: Final = """
@@ -58,6 +56,10 @@ class ElixirNode:
         load: Files of Elixir that are compiled before that, such as workers of a test.
         ready: Elixir that is true once the node may be used, asked until it is.
         boot_timeout: Seconds until it must be ready.
+
+    Raises:
+        InvalidSetting: One of these is nothing that a process can be started with.
+        NodeError: The DSN is none, or a running node is to be given what it has already.
     """
 
     def __init__(
@@ -75,6 +77,11 @@ class ElixirNode:
     ) -> None:
         if not runner.owns and (dsn or env or config):
             raise NodeError("a running node has its own database, environment and configuration; leave these out")
+        if dsn is not None:
+            Gate(dsn)  # says what is wrong with it before anything is compiled
+        check_environment({**(env or {}), **({dsn_variable: dsn} if dsn is not None else {})})
+        if not 0 < boot_timeout < float("inf"):
+            raise InvalidSetting("boot_timeout", boot_timeout, "seconds, more than 0")
         self._runner = runner
         self._dsn, self._dsn_variable = dsn, dsn_variable
         self._env = dict(env or {})
@@ -85,6 +92,8 @@ class ElixirNode:
         self._console: Console | None = None
         self._process: Process | None = None
         self._ended = threading.Event()
+        self._booting = threading.Lock()  # held for as long as a start takes
+        self._launching = threading.Lock()  # whoever gives a start up sees its process, or it isn't made
         self._status: int | None = None
         self._logs = ""
         self.hello: Hello | None = None
@@ -99,7 +108,15 @@ class ElixirNode:
             NodeUnavailable: This machine lacks what runs it.
             NodeFailed: It did not build, boot or get ready; the message ends with the last lines that it wrote.
         """
-        return await asyncio.to_thread(self._start)
+        given_up = threading.Event()
+        boot = asyncio.ensure_future(asyncio.to_thread(self._start, given_up))
+        try:
+            return await asyncio.shield(boot)
+        except asyncio.CancelledError:
+            boot.add_done_callback(lambda ended: ended.cancelled() or ended.exception())  # else asyncio logs it
+            given_up.set()
+            await asyncio.shield(asyncio.to_thread(self._abandon))
+            raise
 
     async def stop(self, timeout: float = 30.0) -> None:
         """End it gracefully (SIGTERM), as a deployment does, and by force after `timeout` seconds."""
@@ -174,19 +191,34 @@ class ElixirNode:
         Raises:
             TimeoutError: None came within `timeout` seconds.
         """
-        return await asyncio.to_thread(self.event_sync, name, timeout)
+        events = self._connected().events
+        waited = events.take(name)
+        try:
+            async with asyncio.timeout(timeout):
+                return await asyncio.wrap_future(waited)
+        except asyncio.CancelledError:
+            events.give_back(name, waited)
+            raise
+        except TimeoutError:
+            events.give_back(name, waited)
+            raise _no_event(name, timeout) from None
+        except NodeFailed as error:
+            raise await asyncio.to_thread(self._end_of_events, error) from error
 
     def event_sync(self, name: str, timeout: float = 10.0) -> Any:
         """As `event`, for tests without an event loop."""
-        events = self._connected().events(name)
-        deadline = time.monotonic() + timeout
-        while True:
-            with suppress(queue.Empty):
-                return events.get(timeout=max(0.0, min(_WAIT, deadline - time.monotonic())))
-            if time.monotonic() >= deadline:
-                raise TimeoutError(f"no event {name!r} came from the node within {timeout:g} s")
-            if self._runner.owns and self._ended.is_set():
-                raise self._failure("ended while an event was awaited")
+        events = self._connected().events
+        waited = events.take(name)
+        try:
+            return waited.result(timeout)
+        except NodeFailed as error:
+            raise self._end_of_events(error) from error
+        except BaseException as error:
+            if not waited.done() or waited.exception() is not error:  # it is ours, and not the event's
+                events.give_back(name, waited)
+            if isinstance(error, FutureTimeout):
+                raise _no_event(name, timeout) from None
+            raise
 
     # Contexts
 
@@ -208,26 +240,50 @@ class ElixirNode:
 
     # In a thread
 
-    def _start(self) -> Self:
-        if self.running:
-            raise NodeError("this node runs already; stop or kill it first")
-        self._release()
-        self._runner.prepare()
+    def _start(self, given_up: threading.Event | None = None) -> Self:
+        if not self._booting.acquire(blocking=False):
+            raise NodeError("this node is being started already")
         try:
-            self._boot(time.monotonic() + self._boot_timeout)
-        except BaseException:
-            self._end()
-            raise
+            if self.running:
+                raise NodeError("this node runs already; stop or kill it first")
+            for path in self._load:
+                if not path.is_file():
+                    raise NodeError(f"load: there is no file {path}")
+            self._release()
+            self._runner.prepare()
+            try:
+                self._boot(time.monotonic() + self._boot_timeout, given_up or threading.Event())
+            except BaseException:
+                self._end()
+                raise
+        finally:
+            self._booting.release()
         return self
 
-    def _boot(self, deadline: float) -> None:
+    def _abandon(self) -> None:
+        """End a boot that nobody awaits any more; one that still compiles ends itself after that."""
+        with self._launching:
+            process, console = self._process, self._console
+        if process is None:
+            return
+        if self._runner.owns:
+            process.kill()
+        if console is not None:
+            console.close()
+        with self._booting:
+            pass  # the thread has ended
+
+    def _boot(self, deadline: float, given_up: threading.Event) -> None:
         if self._dsn is not None and self._gate is None:
             self._gate = Gate(self._dsn, self._runner.bind)
             self._gate.open()
         self._ended = threading.Event()
         console = self._console = Console(self._runner.bind)
         script = console.script(self._runner.address, owns=self._runner.owns)
-        self._process = self._runner.launch(Boot(script, self._environment()))
+        with self._launching:
+            if given_up.is_set():
+                raise NodeFailed("the start of this node was given up")
+            self._process = self._runner.launch(Boot(script, self._environment()))
         threading.Thread(target=self._watch, args=(self._process, console), name="bridge-node", daemon=True).start()
         self.hello = self._until(deadline, console.hello, "did not connect to the harness")
         if self._app is not None and self._runner.owns:
@@ -258,10 +314,11 @@ class ElixirNode:
             raise self._failure("ended while it booted" if self._ended.is_set() else str(error)) from error
 
     def _watch(self, process: Process, console: Console) -> None:
-        status = process.wait()
-        self._status = status
-        self._ended.set()
-        console.end(NodeFailed(f"the node ended with {status}"))
+        try:
+            self._status = process.wait()
+        finally:
+            self._ended.set()
+            console.end(NodeFailed(f"the node ended with {self._status}"))
 
     def _stop(self, timeout: float) -> None:
         process = self._started()
@@ -276,21 +333,27 @@ class ElixirNode:
         self._ended.wait()
 
     def _end(self) -> None:
-        if self._process is not None and self._runner.owns:
-            self._process.kill()
-            self._ended.wait()
-        self._release()
-        if self._gate is not None:
-            self._gate.close()
-            self._gate = None
+        try:
+            if self._process is not None and self._runner.owns:
+                self._process.kill()
+                self._ended.wait(_ENDING)
+        finally:
+            self._release()
+            gate, self._gate = self._gate, None
+            if gate is not None:
+                gate.close()
 
     def _release(self) -> None:
-        if self._console is not None:
-            self._console.close()
-        if self._process is not None:
-            self._logs = self._process.logs()
-            self._process.close()
-        self._console = self._process = None
+        console, self._console = self._console, None
+        process, self._process = self._process, None
+        if console is not None:
+            console.close()
+        if process is not None:
+            try:
+                self._logs = process.logs()
+            except NodeFailed as error:  # the engine of a container is gone
+                self._logs = str(error)
+            process.close()
 
     # What there is
 
@@ -317,7 +380,16 @@ class ElixirNode:
             return self._env
         return {self._dsn_variable: self._gate.url(self._runner.address), **self._env}
 
+    def _end_of_events(self, error: NodeFailed) -> NodeFailed:
+        if self._runner.owns and self._ended.wait(5.0):
+            return self._failure("ended while an event was awaited")
+        return error
+
     def _failure(self, told: str) -> NodeFailed:
         last = "\n".join(self.logs().strip().splitlines()[-_LAST_LINES:])
         status = f" (exit status {self._status})" if self._ended.is_set() else ""
         return NodeFailed(f"the Elixir node ({self._runner.name}) {told}{status}\n{last}".rstrip())
+
+
+def _no_event(name: str, timeout: float) -> TimeoutError:
+    return TimeoutError(f"no event {name!r} came from the node within {timeout:g} s")

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
+from bridge.errors import InvalidSetting
+
 
 @dataclass(frozen=True, slots=True)
 class Boot:
@@ -85,3 +87,16 @@ class Process(Protocol):
 
     def close(self) -> None:
         """Release what is held for it, once it has ended."""
+
+
+def check_environment(env: Mapping[str, str]) -> None:
+    """Refuse variables that no process can be given.
+
+    Raises:
+        InvalidSetting: A name or a value is none; a value, which may be a secret, is not shown.
+    """
+    for name, value in env.items():
+        if not isinstance(name, str) or not name or "=" in name or "\0" in name:
+            raise InvalidSetting("env", name, "names of variables, without an equals sign")
+        if not isinstance(value, str) or "\0" in value:
+            raise InvalidSetting(f"env.{name}", type(value).__name__, "text without a NUL")

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from bridge.errors import InvalidSetting, NodeUnavailable
+from bridge.errors import InvalidSetting, NodeFailed, NodeUnavailable
 from bridge.testing.interop import Mix, Release
 from bridge.testing.interop.choice import choose
 
@@ -39,6 +39,12 @@ def test_a_mix_project_is_chosen_and_compiled(tmp_path):
 @needs_elixir
 def test_auto_takes_the_first_way_that_works(tmp_path):
     assert isinstance(choose(f"auto:{write_project(tmp_path)}"), Mix)
+
+
+@needs_elixir
+def test_auto_does_not_pass_over_a_project_that_does_not_compile(tmp_path):
+    with pytest.raises(NodeFailed, match=r"mix: `mix compile` in (?s:.*)shop\.ex"):
+        choose(f"auto:{write_project(tmp_path, broken=True)}")
 
 
 def test_auto_tells_the_reason_of_every_way(tmp_path, monkeypatch):

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bridge.codecs import etf
-from bridge.errors import EncodeError, NodeError, NodeFailed, NodeUnavailable, RemoteError
+from bridge.errors import EncodeError, InvalidSetting, NodeError, NodeFailed, NodeUnavailable, RemoteError
 from bridge.testing.interop import ElixirNode
 from bridge.testing.interop.console import Console
 from bridge.testing.interop.host import Host
@@ -273,6 +273,37 @@ async def test_a_node_that_is_never_ready_is_given_up(nodes):
 async def test_a_missing_program_is_named(nodes):
     with pytest.raises(NodeUnavailable, match=r"no program 'elixirr'.*install Elixir"):
         await nodes(Host(["elixirr"])).start()
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"env": {"A=B": "x"}}, "env: expected names of variables.*A=B"),
+        ({"env": {"": "x"}}, "env: expected names of variables"),
+        ({"env": {"A": 1}}, r"env\.A: expected text without a NUL, got 'int'"),
+        ({"env": {"A": "secret\0"}}, r"env\.A: expected text without a NUL, got 'str'"),
+        ({"dsn": "postgresql://host/db", "dsn_variable": ""}, "env: expected names of variables"),
+        ({"boot_timeout": 0}, "boot_timeout: expected seconds, more than 0, got 0"),
+        ({"boot_timeout": float("nan")}, "boot_timeout: expected seconds"),
+    ],
+)
+def test_what_no_process_can_be_started_with_is_refused_at_once(options, told):
+    with pytest.raises(InvalidSetting, match=told) as caught:
+        ElixirNode(plain(), **options)
+    assert "secret" not in str(caught.value)
+
+
+def test_a_dsn_that_is_none_is_refused_at_once_and_without_its_password():
+    with pytest.raises(NodeError, match="the DSN: expected postgresql://") as caught:
+        ElixirNode(plain(), dsn="mysql://me:secret@host/db")
+    assert "secret" not in str(caught.value)
+
+
+async def test_a_file_that_is_not_there_is_told_before_anything_is_started(nodes, tmp_path):
+    node = nodes(load=[tmp_path / "no.ex"])
+    with pytest.raises(NodeError, match=r"load: there is no file .*no\.ex"):
+        await node.start()
+    assert node.hello is None
 
 
 # The console's door

@@ -152,3 +152,13 @@ def test_where_no_node_can_run_the_last_line_says_how_many_did_not_and_why(tmp_p
     assert printed[-1] == f"6 tests were skipped, and none ran: {reason}"
     assert "1 passed, 6 skipped" in printed[-2]
     assert not list(tmp_path.glob("interop-results.*"))
+
+
+def test_it_says_so_too_where_others_ran(tmp_path):
+    (tmp_path / "test_pair.py").write_text(
+        "import pytest\n\n@pytest.mark.item('oban-py: a pair')\ndef test_it(): pass\n"
+    )
+
+    printed = run(tmp_path, str(tmp_path), NONE="1").splitlines()
+
+    assert printed[-1] == "5 tests were skipped: no Elixir node can run here: mix: there is no elixir"
