@@ -30,7 +30,7 @@ class Place:
         self.name = f"bridge_interop_{os.getpid()}_{number}"
         self.prefix = prefix or f"interop_{number}"
         self.dsn = dsn_of(self.name)
-        self.table = f"{quote_ident(prefix)}.oban_jobs"
+        self.table = f"{quote_ident(self.prefix)}.oban_jobs"
         self.conn = None
 
     async def open(self, *, tables=True):

@@ -103,6 +103,11 @@ async def test_a_row_that_somebody_holds_makes_bridge_stage_no_job_twice(obanpy,
     await all_in(bridge, completed=100)
     await conn.close()
     await watcher.close()
+
+    async def told():
+        return len(peer.events.all("ran")) >= 100
+
+    await until(told)
     assert sorted(event["job"]["args"]["n"] for event in peer.events.all("ran")) == list(range(100))
 
 
