@@ -14,7 +14,7 @@ from .sides import ElixirSide, PythonSide, started
 SHARED = {"queues": {"elixir": 10}, "options": "stage_interval: 3_600_000"}
 DEAF = {"stager": {"mode": "off"}, "leader": {"enabled": False}}
 
-ROUNDS = 12  # each pauses and resumes
+ROUNDS = 12  # of two signals each
 
 
 def tell(record_property, what, seconds):
@@ -27,22 +27,32 @@ def tell(record_property, what, seconds):
     return median
 
 
+#: What is said in turn, with the limit and the pause that the other side is to show then; none once it is gone.
+SIGNALS = {
+    "pause and resume": [("pause", (), (10, True)), ("resume", (), (10, False))],
+    "scale": [("scale", (7,), (7, False)), ("scale", (10,), (10, False))],
+    "stop and start": [("stop", (), ()), ("start", (10,), (10, False))],
+}
+
+
 @pytest.mark.item("control: seen within 100 ms at the median")
+@pytest.mark.parametrize("signals", SIGNALS)
 @pytest.mark.parametrize("way", ["Elixir → Python", "Python → Elixir"])
-async def test_the_other_side_shows_a_signal_within_100_ms(shared, python, record_property, way):
+async def test_the_other_side_shows_a_signal_within_100_ms(shared, python, record_property, way, signals):
     queues = {"elixir": 10}
     ex, py = ElixirSide(shared.ex), PythonSide((await python(shared.at, queues=queues)).oban)
     sender, other = (ex, py) if way.startswith("Elixir") else (py, ex)
     seconds = []
 
     for _ in range(ROUNDS):
-        for paused in (True, False):
+        for name, arguments, shown in SIGNALS[signals]:
             start = time.monotonic()
-            await (sender.pause if paused else sender.resume)("elixir")
-            await other.shows("elixir", 10, paused)  # the question's way there and back is counted too
+            await getattr(sender, name)("elixir", *arguments)
+            await other.shows("elixir", *shown)  # the question's way there and back is counted too
             seconds.append(time.monotonic() - start)
+            await sender.shows("elixir", *shown)
 
-    assert tell(record_property, f"signal {way}", seconds) < 0.1
+    assert tell(record_property, f"{signals} {way}", seconds) < 0.1
 
 
 @pytest.mark.item("control: an insert is announced to the other side")
