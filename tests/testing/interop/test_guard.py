@@ -15,7 +15,8 @@ from .beam import alive, needs_elixir, write_project
 PATIENCE = 15  # seconds
 
 HARNESS = """
-import sys, threading
+import signal, sys, threading
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell makes its background jobs ignore
 sys.path.insert(0, {tests!r})
 from bridge.testing.interop import ElixirNode, Mix
 from bridge.testing.interop.host import Host as Runner
