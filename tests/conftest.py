@@ -6,6 +6,7 @@ databases.
 
 import itertools
 import os
+import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -28,6 +29,9 @@ INTEROP = Path(__file__).parent / "interop"
 def pytest_configure(config: pytest.Config) -> None:
     if hasattr(config, "workerinput") or os.environ.get(SERVER):
         return  # A worker process inherits the variable of its controller.
+    # Shells make their background jobs, and all that these start, deaf to it; tests interrupt programs.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     running = temporary_server(settings={"fsync": "off", "max_connections": "300"})
     os.environ[SERVER] = running.__enter__().url("postgres")
     config.add_cleanup(lambda: (os.environ.pop(SERVER), running.__exit__(None, None, None)))

@@ -131,7 +131,7 @@ class Transactions(TransactionTestCase):
             with transaction.atomic():
                 oban.enqueue(Job("W", queue="kept"))
                 with self.assertRaises(DatabaseError):
-                    oban.enqueue_many([Job("W"), Job("W", max_attempts=2**31 - 1, queue="refused")])
+                    oban.enqueue_many([Job("W"), Job("W", max_attempts=2_000_000_000, queue="refused")])
                 oban.enqueue(Job("W", queue="more"))
         finally:
             inserts.CHUNK = chunk

@@ -8,6 +8,7 @@ import pytest
 from bridge.engine import Ack
 from bridge.errors import InvalidJob
 from bridge.jobs import Job
+from bridge.jobs.checks import MAX_ATTEMPTS
 
 from .rig import ALL, AT, ERROR, LATER, OBAN_PY, UUID, Ear, ack, engine_on, fetch, make
 
@@ -145,24 +146,26 @@ async def test_a_suspended_job_where_there_is_such_a_state(engine):
 async def test_the_limits_of_its_columns(engine):
     catalog = engine.catalog
     long_tag = "t" * (catalog.max_tag_length or 1_000)
+    most = min(catalog.max_attempts_limit, MAX_ATTEMPTS)
 
-    job = await engine.insert(
-        Job("W", priority=catalog.max_priority, max_attempts=catalog.max_attempts_limit, tags=[long_tag])
-    )
+    job = await engine.insert(Job("W", priority=catalog.max_priority, max_attempts=most, tags=[long_tag]))
 
     [found] = await engine.update({"id": job.id}, {"priority": 0, "tags": [long_tag, "a"], "max_attempts": 1})
     assert found.tags == [long_tag, "a"]
-    for option in ({"priority": catalog.max_priority + 1}, {"max_attempts": catalog.max_attempts_limit + 1}):
+    for option in ({"priority": catalog.max_priority + 1}, {"max_attempts": most + 1}):
         with pytest.raises(InvalidJob):
             await engine.insert(Job("W", **option))
 
 
 async def test_a_snooze_of_a_job_with_all_attempts_that_the_column_holds(engine):
-    job = await engine.insert(Job("W", queue="alpha", max_attempts=engine.catalog.max_attempts_limit))
+    job = await engine.insert(Job("W", queue="alpha"))
+    limit = engine.catalog.max_attempts_limit
+    # Another program's: Bridge leaves room for the snoozes of Elixir.
+    await engine._connections.fetch("update oban_jobs set max_attempts = $1", limit)
     [running] = await fetch(engine)
 
     assert await engine.ack(UUID, [ack(running, "scheduled", scheduled_at=LATER)]) == {(job.id, 1)}
-    assert (await engine.get(job.id)).max_attempts == engine.catalog.max_attempts_limit
+    assert (await engine.get(job.id)).max_attempts == limit
 
 
 async def test_who_leads(engine, kind):
