@@ -102,11 +102,11 @@ class Console:
     def _serve(self) -> None:
         reason = NodeFailed("the connection to the node's console was lost")
         try:
-            reader = self._take()
-            threading.Thread(target=self._write, name="bridge-console-write", daemon=True).start()
-            while (frame := _read_frame(reader)) is not None:
-                self._hear(frame)
-            reason = NodeFailed("the node closed its console")
+            with self._take() as reader:  # it holds the connection open, too
+                threading.Thread(target=self._write, name="bridge-console-write", daemon=True).start()
+                while (frame := _read_frame(reader)) is not None:
+                    self._hear(frame)
+                reason = NodeFailed("the node closed its console")
         except (OSError, ValueError):
             pass  # the reason says so
         finally:
@@ -132,7 +132,7 @@ class Console:
                     taken.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                     self._socket = taken
                     return reader
-            reader.close()  # it holds the connection open, too
+            reader.close()
             taken.close()
 
     def _hear(self, frame: bytes) -> None:

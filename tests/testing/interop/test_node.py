@@ -1,7 +1,10 @@
 """A node of plain Elixir: what it is asked, what it tells, and how it ends."""
 
 import asyncio
+import re
 import socket
+import struct
+import threading
 import time
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -11,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from bridge.codecs import etf
-from bridge.errors import EncodeError, InvalidSetting, NodeError, NodeFailed, NodeUnavailable, RemoteError
+from bridge.errors import DecodeError, EncodeError, InvalidSetting, NodeError, NodeFailed, NodeUnavailable, RemoteError
 from bridge.testing.interop import ElixirNode
 from bridge.testing.interop.console import Console
 from bridge.testing.interop.host import Host
@@ -323,6 +326,22 @@ async def test_a_stranger_at_the_door_is_turned_away():
 
     assert not console.hello.done()
     console.close()
+
+
+async def test_a_value_that_can_not_be_read_keeps_no_connection_open():
+    console = Console()
+    called = re.search(r'port: (\d+), token: "(\w+)"', console.script("127.0.0.1", owns=True))
+    unreadable = etf.encode((etf.Atom("event"), "odd", b"\x83\x00"), "native")
+    with socket.create_connection(("127.0.0.1", int(called[1]))) as node:
+        for frame in (called[2].encode(), unreadable):
+            node.sendall(struct.pack(">I", len(frame)) + frame)
+        with pytest.raises(DecodeError) as kept:
+            console.events.take("odd").result(timeout=30)
+    for thread in (each for each in threading.enumerate() if each.name == "bridge-console"):
+        await asyncio.to_thread(thread.join, 30)
+    console.close()
+
+    assert console._socket.fileno() == -1, kept  # the error holds the frames of the thread that read it
 
 
 async def test_the_token_is_neither_in_the_logs_nor_in_a_representation(nodes):
