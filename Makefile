@@ -6,7 +6,7 @@ JOBS   ?= 20
 RUNNER ?= $(or $(BRIDGE_ELIXIR),auto:elixir_demo)
 .DEFAULT_GOAL := help
 BUILD  := pyproject.toml hatch_build.py bridge/codecs/etf/_write.c
-.PHONY: help setup demo contracts test interop-test check fuzz conformance schemastore bench bench-codecs bench-contracts bench-telemetry docs format clean
+.PHONY: help setup demo contracts test interop-test faults torture check audit fuzz conformance schemastore bench bench-codecs bench-contracts bench-telemetry bench-idle docs format clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -34,8 +34,18 @@ test: $(VENV)/.dev ## run the tests
 interop-test: $(VENV)/.dev ## exchange with a real Elixir node; RUNNER=auto:elixir_demo, TESTS=tests/interop, REQUIRE=1, WRITE=1 keeps the results
 	@BRIDGE_ELIXIR="$(RUNNER)" BRIDGE_ELIXIR_REQUIRED=$(REQUIRE) INTEROP_WRITE=$(WRITE) $(BIN)/pytest -n 2 --dist loadfile $(or $(TESTS),tests/interop) $(ARGS)
 
-check: $(VENV)/.dev ## ruff, mypy --strict, import-linter, generated code
+faults: $(VENV)/.dev ## each fault alone under load, then all once among 20,000 jobs; TESTS=tests/faults/test_each.py, ARGS="-k node-killed"
+	@$(BIN)/pytest $(or $(TESTS),tests/faults) $(ARGS)
+
+torture: $(VENV)/.dev ## faults at random under load, and the account: SEED=1 MINUTES=30 JOBS=1000000 PROCESSES=4, ARGS=--once
+	@PYTHONPATH=tests $(BIN)/python -m faults.torture $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(filter file,$(origin JOBS)),,--jobs $(JOBS)) $(if $(PROCESSES),--processes $(PROCESSES)) $(ARGS)
+
+check: $(VENV)/.dev ## ruff, mypy --strict, import-linter, generated code, advisories on dependencies
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports && $(BIN)/bridge contracts build --check
+	@$(BIN)/python scripts/audit.py
+
+audit: $(VENV)/.dev ## ask an advisory service about every dependency; REQUIRE=1 fails where none can be reached
+	@$(BIN)/python scripts/audit.py $(if $(REQUIRE),--require)
 
 fuzz: $(VENV)/.dev ## throw INPUTS=1000000 broken terms at the decoder
 	@$(BIN)/python tests/codecs/etf_fuzzer.py --inputs $(or $(INPUTS),1000000)
@@ -57,6 +67,9 @@ bench-contracts: $(VENV)/.dev ## what a contract costs over reading the JSON, in
 
 bench-telemetry: $(VENV)/.dev ## what listeners cost a job, in µs of CPU
 	@$(BIN)/python bench/telemetry.py
+
+bench-idle: $(VENV)/.dev ## what a node with nothing to do costs: statements a minute, and memory
+	@$(BIN)/python bench/idle.py $(ARGS)
 
 docs: $(VENV)/.dev ## build the documentation into build/docs; a warning is an error
 	@$(BIN)/sphinx-build -q -E -W --keep-going -b html docs build/docs && echo "build/docs/index.html"

@@ -6,13 +6,14 @@ import json
 import os
 import re
 import socket
-import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote_plus, urlsplit
+
+from msgspec import Struct
 
 from bridge.errors import InvalidSetting
 from bridge.jobs.checks import seconds, storable, suggest
@@ -50,9 +51,13 @@ class Setting:
     value: Any
     source: str
 
+    def __repr__(self) -> str:
+        # A repr ends up in logs, and a DSN may hold a password.
+        value = mask_password(self.value) if self.name.endswith("dsn") and isinstance(self.value, str) else self.value
+        return f"Setting(name={self.name!r}, value={value!r}, source={self.source!r})"
 
-@dataclass(frozen=True, slots=True)
-class _Option:
+
+class _Option(Struct, frozen=True):
     default: Any
     parse: Callable[[str, Any], Any]
 
@@ -161,6 +166,8 @@ def _from_file(file: Path | None, folder: Path) -> _Layer:
     path = file or next((path for name in FILES if (path := folder / name).is_file()), None)
     if path is None:
         return {}
+    import tomllib  # noqa: PLC0415 - what is set up in code reads no file
+
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:

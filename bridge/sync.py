@@ -112,7 +112,7 @@ class SyncOban:
         """Insert any number of jobs, all or none, and tell each queue once; returns them in their order.
 
         Args:
-            jobs: Any iterable; 5,000 at a time are held in memory beside the result.
+            jobs: Any iterable; 2,500 at a time are held in memory beside the result.
             conn: As in `enqueue`.
 
         Raises:

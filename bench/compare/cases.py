@@ -74,9 +74,19 @@ def make_cases(sizes: Sizes) -> list[Case]:
         Case("finished", _drain(jobs=jobs, limit=1000, filling=(seen, ("finished", sizes.grown)))),
         Case("waiting", _drain(jobs=jobs, limit=1000, filling=(seen, ("waiting", sizes.grown)))),
         Case("stale", _drain(jobs=jobs, limit=1000, filling=())),
+        Case("stale-seen", _drain(jobs=jobs, limit=1000, filling=(seen,), analyze=False)),
         Case(
             "foreign",
             _drain(jobs=jobs, limit=1000, filling=(seen, ("foreign", sizes.foreign)), leave=sizes.foreign),
+        ),
+        Case(
+            "foreign-indexed",
+            _drain(
+                jobs=jobs,
+                limit=1000,
+                filling=(seen, ("foreign", sizes.foreign), ("worker-index", 1)),
+                leave=sizes.foreign,
+            ),
         ),
         Case("idle", lambda bench, entrant: bench.idle(entrant, sizes.idle), once=True),
         Case(

@@ -43,19 +43,20 @@ class Entrant:
 
 
 _REFERENCE: Final = frozenset({"drain-10", "drain-50", "drain-200", "drain-1000", "insert"})
-_GROWTH: Final = frozenset({"finished", "waiting", "stale", "workers-2", "workers-4"})
-_OWN_CASES: Final = frozenset({"foreign", "memory"})  # what they ask of is a feature or a promise of Bridge
+_GROWTH: Final = frozenset({"finished", "waiting", "stale", "stale-seen", "workers-2", "workers-4"})
+#: What they ask of is a feature or a promise of Bridge.
+_OWN_CASES: Final = frozenset({"foreign", "foreign-indexed", "memory"})
 
 ENTRANTS: Final = (
     Entrant("bridge", "Bridge", "bridge_peer.py", "bridge", _OURS),
-    Entrant("oban-py", "oban-py", "oban_py.py", "oban", ("oban", "uvloop"), without=_OWN_CASES),
+    Entrant("oban-py", "oban-py", "oban_py.py", "oban", ("oban", "uvloop"), share=0.5, without=_OWN_CASES),
     Entrant(
         "elixir", "Oban for Elixir, Basic", "elixir_peer.py", "bridge", _OURS,
-        without=_OWN_CASES,
+        share=0.5, without=_OWN_CASES,
     ),
     Entrant(
         "procrastinate", "procrastinate", "procrastinate_peer.py", "procrastinate",
-        ("procrastinate", "psycopg[binary,pool]", "uvloop"), share=0.1, without=_OWN_CASES,
+        ("procrastinate", "psycopg[binary,pool]", "uvloop"), share=0.1, without=_OWN_CASES | _GROWTH,
     ),
     Entrant(
         "pgqueuer", "pgqueuer", "pgqueuer_peer.py", "pgqueuer", ("pgqueuer[asyncpg]", "uvloop"), without=_OWN_CASES
@@ -66,7 +67,7 @@ ENTRANTS: Final = (
     ),
     Entrant(
         "chancy", "chancy", "chancy_peer.py", "chancy", ("chancy", "psycopg[binary,pool]", "uvloop"),
-        share=0.4, without=_OWN_CASES,
+        share=0.4, without=_OWN_CASES | _GROWTH,
     ),
     Entrant(
         "bare", "bare loop on asyncpg", "bare_loop.py", "bridge", _OURS,

@@ -51,8 +51,9 @@ class Bench:
         log = self.logs / f"{entrant.key}.log"
         dsn = self.host.database(database, application)
         async with driver(self.interpreters[entrant], entrant.script, dsn, log) as client:
-            answer = await client.ask("open")
-            self.versions.setdefault(entrant.key, answer["versions"])
+            await client.ask("open")
+            if entrant.key not in self.versions:
+                self.versions[entrant.key] = (await client.ask("versions"))["versions"]
             yield client
 
     async def workers(self, stack: AsyncExitStack, entrant: Entrant, database: str, count: int) -> list[Client]:

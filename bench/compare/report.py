@@ -57,9 +57,11 @@ TABLES: Final[tuple[tuple[str, tuple[Column, ...]], ...]] = (
         (
             ("empty, good statistics", "drain-1000", "rate", "rate"),
             ("statistics of a bulk load", "stale", "rate", "ratio"),
+            ("statistics of other jobs alone", "stale-seen", "rate", "ratio"),
             ("1,000,000 finished rows", "finished", "rate", "ratio"),
             ("1,000,000 rows in other queues", "waiting", "rate", "ratio"),
             ("100,000 foreign rows first", "foreign", "rate", "ratio"),
+            ("with the worker index", "foreign-indexed", "rate", "ratio"),
         ),
     ),
     (

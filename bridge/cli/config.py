@@ -6,8 +6,6 @@ import json
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from bridge.cli.options import ConfigFile
 from bridge.config import Setting, load_settings, mask_password
@@ -25,6 +23,9 @@ def config(
         found = {name: {"value": _shown(setting), "source": setting.source} for name, setting in settings.items()}
         typer.echo(json.dumps(found, indent=2))
         return
+    from rich.console import Console  # noqa: PLC0415 - a node that runs for months needs no tables
+    from rich.table import Table  # noqa: PLC0415 - likewise
+
     table = Table()
     for heading in ("setting", "value", "source"):
         table.add_column(heading, no_wrap=True)

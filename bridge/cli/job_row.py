@@ -11,8 +11,6 @@ from bridge.cli.moments import exact, relative, span
 from bridge.cli.tables import clean, jsonable
 from bridge.codecs import json
 from bridge.codecs.recorded import decode_recorded
-from bridge.contracts.runtime.hidden import hidden_names
-from bridge.contracts.runtime.terms import SENSITIVE, redacted
 from bridge.errors import DecodeError
 from bridge.jobs import Job, JobState, contracts
 
@@ -56,6 +54,8 @@ def meta_of(job: Job[Any], *, reveal: bool = False) -> Any:
     """Return the meta as the row has it, without a recorded result that the contract calls sensitive."""
     value = _stored(job, "meta")
     if isinstance(value, Mapping) and "return" in value and not reveal and _hidden_in_result(job):
+        from bridge.contracts.runtime.terms import SENSITIVE  # noqa: PLC0415 - loaded with a contract
+
         return {**value, "return": SENSITIVE}
     return value
 
@@ -75,7 +75,7 @@ def result_of(job: Job[Any], *, reveal: bool = False) -> dict[str, Any]:
         return {}
     try:
         found = jsonable(decode_recorded(meta["return"]))
-        return {"result": found if reveal else redacted(found, _hidden_in_result(job))}
+        return {"result": found if reveal else _redacted(found, _hidden_in_result(job))}
     except (DecodeError, RecursionError) as error:
         return {"result_error": str(error)}
 
@@ -129,7 +129,19 @@ def _since(moment: datetime | None, now: datetime) -> str:
 
 def _hidden_in_result(job: Job[Any]) -> frozenset[str]:
     contract = contracts.find(job.worker)
-    return frozenset() if contract is None or contract.result is None else frozenset(hidden_names(contract.result))
+    if contract is None or contract.result is None:
+        return frozenset()
+    from bridge.contracts.runtime.hidden import hidden_names  # noqa: PLC0415 - loaded with a contract
+
+    return frozenset(hidden_names(contract.result))
+
+
+def _redacted(result: Any, names: frozenset[str]) -> Any:
+    if not names:
+        return result
+    from bridge.contracts.runtime.terms import redacted  # noqa: PLC0415 - loaded with a contract
+
+    return redacted(result, names)
 
 
 def _stored(job: Job[Any], column: str) -> Any:

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from bridge.telemetry.log import attach_logger
+from bridge.telemetry.visible import visible_json
 
 
 def set_up_logging(level: str) -> None:
@@ -22,7 +23,7 @@ def set_up_logging(level: str) -> None:
 
 def log_event(event: str, **fields: Any) -> None:
     """Log a node's own event."""
-    logging.getLogger("oban").info("%s", msgspec.json.encode({"event": event, **fields}).decode())
+    logging.getLogger("oban").info("%s", _encode({"event": event, **fields}))
 
 
 def _time_of(record: logging.LogRecord) -> str:
@@ -46,7 +47,11 @@ class _JsonFormatter(logging.Formatter):
             line["traceback"] = self.formatException(record.exc_info)
         elif record.exc_text:  # from another process, which kept the exception
             line["traceback"] = record.exc_text
-        return f"{time},{msgspec.json.encode({key: _text(value) for key, value in line.items()}).decode()[1:]}"
+        return f"{time},{_encode({key: _text(value) for key, value in line.items()})[1:]}"
+
+
+def _encode(line: dict[str, Any]) -> str:
+    return visible_json(msgspec.json.encode(line).decode())
 
 
 def _text(value: str) -> str:

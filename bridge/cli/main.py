@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import errno
 import sys
-from importlib.metadata import version
 from typing import Annotated, Final
 
 import asyncpg
 import typer
 
 from bridge.cli import config, contracts, cron, db, doctor, jobs, maintain, queues, schema, start
+from bridge.cli.tables import clean
 from bridge.cli.target import describe_target
 from bridge.errors import BridgeError, printable
 
@@ -36,6 +36,8 @@ app.add_typer(contracts.app, name="contracts")
 @app.command("version")
 def show_version() -> None:
     """Print the version."""
+    from importlib.metadata import version  # noqa: PLC0415 - brings email and zipfile along
+
     typer.echo(version("oban-bridge"))
 
 
@@ -79,6 +81,9 @@ def _told(error: OSError | asyncpg.PostgresError) -> str:
     return f"{describe_target()} did not answer: {told}; check its address and that the server runs"
 
 
+#: Messages of several lines are ours.
+_LINES: Final = "\n\t"
+
 #: Errors of the server's by which it isn't there for us.
 _NOT_THERE: Final = (
     asyncpg.PostgresConnectionError,
@@ -101,5 +106,6 @@ _DISK: Final = {
 
 
 def _fail(message: str) -> None:
-    typer.echo(f"error: {printable(message)}", err=True)
+    # It may quote a row, whose texts are no commands to this terminal.
+    typer.echo(f"error: {clean(printable(message), keep=_LINES)}", err=True)
     sys.exit(1)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import json
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated, Any
@@ -13,6 +12,7 @@ import typer
 
 from bridge.cli.database import known_dsn, open_engine
 from bridge.cli.options import ConfigFile, Dsn, Prefix, values_of
+from bridge.cli.tables import print_json, say
 from bridge.config import Setting, load_settings
 from bridge.engine import Engine, Orphan, Retention
 from bridge.errors import SchemaError
@@ -59,9 +59,9 @@ def prune(
     if as_json:
         _print_json(found, dry_run)
         return
-    typer.echo(f"{_count(found['jobs'])} {_would(dry_run, 'deleted')}")
+    say(f"{_count(found['jobs'])} {_would(dry_run, 'deleted')}")
     for rule in found.get("rules", ()):
-        typer.echo(f"  {rule['jobs']:,} {rule['state']}{_scope(rule)}: {_limits(rule)}")
+        say(f"  {rule['jobs']:,} {rule['state']}{_scope(rule)}: {_limits(rule)}")
 
 
 @app.command()
@@ -95,9 +95,9 @@ def rescue(
         _print_json(found, dry_run)
         return
     for key, done in (("rescued", "made available again"), ("discarded", "discarded, without attempts left")):
-        typer.echo(f"{_count(len(found[key]))} {_would(dry_run, done)}{_by_node(found[key])}")
+        say(f"{_count(len(found[key]))} {_would(dry_run, done)}{_by_node(found[key])}")
     for node, jobs in sorted(found["left_alone"].items()):
-        typer.echo(f"left alone: {_count(jobs)} of {node or 'an unnamed node'}, Elixir's or one without a heartbeat")
+        say(f"left alone: {_count(jobs)} of {node or 'an unnamed node'}, Elixir's or one without a heartbeat")
 
 
 @app.command()
@@ -117,13 +117,13 @@ def reindex(
         _print_json(found, dry_run)
     else:
         for index in found["rebuilt"]:
-            typer.echo(f"{index['name']} ({index['bytes'] / 1_048_576:.1f} MiB) {_would(dry_run, 'built anew')}")
+            say(f"{index['name']} ({index['bytes'] / 1_048_576:.1f} MiB) {_would(dry_run, 'built anew')}")
         for index in found["dropped"]:
-            typer.echo(f"{index['name']}, left over from a rebuild, {_would(dry_run, 'dropped')}")
+            say(f"{index['name']}, left over from a rebuild, {_would(dry_run, 'dropped')}")
         for name in found["missing"]:
-            typer.echo(f"{name}: the table has no such index")
+            say(f"{name}: the table has no such index")
         for name, reason in found["failed"]:
-            typer.echo(f"{name}: {reason}", err=True)
+            say(f"{name}: {reason}", err=True)
     if found["failed"]:
         raise typer.Exit(1)
 
@@ -139,7 +139,7 @@ async def _act(act: _Act, settings: dict[str, Setting], dsn: str) -> dict[str, A
 
 
 def _print_json(found: dict[str, Any], dry_run: bool) -> None:
-    typer.echo(json.dumps({"dry_run": dry_run, **found}, ensure_ascii=False))
+    print_json({"dry_run": dry_run, **found})
 
 
 def _rule(retention: Retention, jobs: int) -> dict[str, Any]:

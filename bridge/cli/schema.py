@@ -12,6 +12,7 @@ import typer
 
 from bridge.cli.database import known_dsn
 from bridge.cli.options import Dsn, Prefix, resolve_dsn, resolve_prefix
+from bridge.cli.tables import clean
 from bridge.config import load_settings
 from bridge.engine import connect, schema
 from bridge.errors import SchemaError
@@ -40,24 +41,34 @@ def install(
     unique_index: Annotated[
         bool, typer.Option("--unique-index", help="Make the index too by which jobs are unique in every language.")
     ] = False,
+    worker_index: Annotated[
+        bool,
+        typer.Option(
+            "--worker-index", help="Make the index too by which a fetch skips other nodes' jobs in the same queue."
+        ),
+    ] = False,
 ) -> None:
     """Make Oban's tables of version 14, and Bridge's own beside them. Tables that are there stay as they are."""
     name = resolve_prefix(prefix)
     if sql:
-        index = f"\n{schema.unique_index_sql(name)}" if unique_index else ""
-        typer.echo(schema.install_sql(name, create_schema=create_schema) + schema.own_sql(name) + index, nl=False)
+        tables = schema.install_sql(name, create_schema=create_schema) + schema.own_sql(name)
+        indexes = [schema.unique_index_sql(name)] * unique_index + [schema.worker_index_sql(name)] * worker_index
+        typer.echo("\n".join([tables, *indexes]), nl=False)
         return
     made, own, catalog = _run(dsn, lambda conn: _install(conn, name, create_schema=create_schema))
-    indexed = unique_index and _run(dsn, lambda conn: schema.install_unique_index(conn, name))
+    unique = unique_index and _run(dsn, lambda conn: schema.install_unique_index(conn, name))
+    worker = worker_index and _run(dsn, lambda conn: schema.install_worker_index(conn, name))
     if made:
         typer.echo(f"made Oban's tables, version {catalog.version}, in {_schema(name)}")
     else:
-        changed = "Oban's tables were left as they are" if own or indexed else "nothing was changed"
+        changed = "Oban's tables were left as they are" if own or unique or worker else "nothing was changed"
         typer.echo(f"{changed}: {_schema(name)} has Oban's tables already, {_version(catalog)}{_hint(catalog)}")
     if own:
         typer.echo(f"made Bridge's own: {', '.join(own)}")
-    if indexed:
+    if unique:
         typer.echo("made the unique index bridge_jobs_unique")
+    if worker:
+        typer.echo("made the worker index bridge_jobs_worker; nodes fetch by it from their next start on")
 
 
 def upgrade(
@@ -202,7 +213,7 @@ async def _survey(conn: Any, prefix: str) -> tuple[Catalog, dict[str, int] | str
 
 
 def _schema(prefix: str) -> str:
-    return f"schema {schema.quote_ident(prefix)}"
+    return clean(f"schema {schema.quote_ident(prefix)}")
 
 
 def _version(catalog: Catalog) -> str:
@@ -241,7 +252,7 @@ def _show(catalog: Catalog, jobs: dict[str, int] | str) -> None:
     facts = Table.grid(padding=(0, 2))
     facts.add_column(style="bold")
     for name, value in _facts(catalog, jobs).items():
-        facts.add_row(name, value)
+        facts.add_row(name, clean(value))
     console.print(facts)
     if catalog.lacks:
         lacks = Table("it lacks", "so that", "mended by", title_justify="left")
@@ -266,6 +277,7 @@ def _facts(catalog: Catalog, jobs: dict[str, int] | str) -> dict[str, str]:
         "inserts": "announced by a trigger" if catalog.announces_inserts else "announced by whoever inserts",
         "leases": _leases(catalog),
         "unique index": "bridge_jobs_unique" if catalog.has_unique_index else "none",
+        "worker index": "bridge_jobs_worker" if catalog.has_worker_index else "none",
         "jobs": counts if isinstance(jobs, str) else f"{counts}; {_count(jobs)} in all",
     }
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 import typer
+
+from bridge.telemetry.visible import visible, visible_json
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -22,12 +23,6 @@ _WIDE: Final = 160
 #: The least room for a column whose texts are cut, and for one that is added where there is room.
 _NARROW: Final = 8
 _ROOM: Final = 24
-
-#: Categories of characters that a terminal obeys or can't show: controls, formats, surrogates, line separators.
-_UNSAFE: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
-
-#: These two are part of how words are written, and do nothing to what stands beside them.
-_JOINERS: Final = frozenset("\u200c\u200d")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,17 +44,7 @@ class Column:
 
 def clean(text: str, keep: str = "") -> str:
     r"""Return a text with what a terminal would obey written as `\x1b` or `\u202e`, but for the characters `keep`."""
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(char if _is_safe(char) or char in keep else _escaped(char) for char in text)
-
-
-def _is_safe(char: str) -> bool:
-    return unicodedata.category(char) not in _UNSAFE or char in _JOINERS
-
-
-def _escaped(char: str) -> str:
-    return {"\n": "\\n", "\r": "\\r", "\t": "\\t"}.get(char) or char.encode("unicode_escape").decode()
+    return visible(text, keep)
 
 
 def say(text: str, *, err: bool = False) -> None:
@@ -149,13 +134,7 @@ def to_json(value: Any, *, indent: int | None = None) -> str:
         shown = f"<not shown: {type(error).__name__}>"
         kept = {key: json.loads(to_json(inner)) for key, inner in value.items()} if isinstance(value, dict) else shown
         text = json.dumps(kept, ensure_ascii=ascii_only, indent=indent)
-    return (
-        text if text.isascii() else "".join(char if char == "\n" or _is_safe(char) else _in_json(char) for char in text)
-    )
-
-
-def _in_json(char: str) -> str:
-    return json.dumps(char)[1:-1]
+    return visible_json(text)
 
 
 def jsonable(value: Any) -> Any:

@@ -185,7 +185,8 @@ class Leader:
     def _report(self, error: Exception) -> float:
         if self._failures % 10 == 0:
             told = error if str(error) else type(error).__name__
-            logger.warning("the election failed: %s", told, exc_info=not is_unavailable(error))
+            known = is_unavailable(error) or isinstance(error, SchemaError)  # which says what to do by itself
+            logger.warning("the election failed: %s", told, exc_info=not known)
         self._failures += 1
         delay: float = min(0.25 * 2.0 ** min(self._failures, 10), 5.0, self.interval / 2)
         return delay * random.uniform(0.9, 1.1)  # noqa: S311 - jitter is no secret

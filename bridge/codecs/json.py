@@ -7,8 +7,10 @@ a document that jsonb printed.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Collection
+from functools import cache
 from math import isfinite
 from typing import Any, Final
 
@@ -17,10 +19,20 @@ import msgspec
 from bridge.codecs.exact import decode_exactly
 from bridge.codecs.numerals import format_integer
 from bridge.codecs.plain import MAX_DEPTH, MAX_ELEMENTS, Place, Rules, lower
-from bridge.errors import DecodeError, EncodeError
+from bridge.errors import DecodeError, EncodeError, InvalidSetting
+
+LIMITS: Final = {"args": 16_777_216, "meta": 134_217_728}
+"""The longest args and meta in bytes that are written, where `BRIDGE_ARGS_LIMIT` and `BRIDGE_META_LIMIT` say no other.
+
+A node reads all that it fetches at once into memory, and so does an Elixir node. Meta has room for a recorded result.
+"""
 
 MAX_BYTES: Final = 268_435_455
 """The longest document: jsonb's own limit on an object's content."""
+
+#: No limit is lower; and characters that can't be more bytes than that, as those of most documents.
+_SMALL: Final = 1_024
+_SHORT: Final = _SMALL // 4
 
 # Jason 1.4 refuses a longer integer, and a queue that loads such a row dies with it; jsonb itself would take 131,072.
 _MAX_DIGITS: Final = 1_024
@@ -33,6 +45,7 @@ _has_most_digits: Final = re.compile(f"[0-9]{{{_MAX_DIGITS}}}").search
 _TINY: Final = "0" * 320
 _CONTAINERS: Final = frozenset({dict, list})
 _TEXT: Final = frozenset({str})
+_FLAT: Final = frozenset({str, int, bool, type(None)})
 _PLAIN: Final = frozenset({str, int, float, bool, type(None), dict, list})
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
@@ -50,8 +63,10 @@ def encode_object(value: Any, field: str = "args") -> str:
     Raises:
         EncodeError: `value` is not an object (Elixir's queue would stop at such a row), or it holds what jsonb
             or the BEAM can't: NaN, infinity, U+0000, a lone surrogate, an unknown type, an integer of more than
-            1,024 characters. Nothing was written.
+            1,024 characters; or it is longer than `LIMITS` has it. Nothing was written.
     """
+    if not value and type(value) is dict:
+        return "{}"
     if type(value) is not dict:
         lowered = lower(value, Place(field), _RULES)
         if not isinstance(lowered, dict):
@@ -65,11 +80,32 @@ def encode(value: Any, field: str = "value") -> str:
     text = _encode_plain(value, field)
     if text is None:
         text = _encode_lowered(lower(value, Place(field), _RULES), field)
-    if len(text) > MAX_BYTES:
-        raise EncodeError(
-            field, f"{len(text):,} bytes", f"at most {MAX_BYTES:,}", "store it elsewhere and pass a reference"
-        )
+    if len(text) > _SHORT:
+        _check_length(text, field)
     return text
+
+
+def _check_length(text: str, field: str) -> None:
+    length = len(text) if text.isascii() else len(text.encode())
+    limit, mend = MAX_BYTES, "store it elsewhere and pass a reference"
+    if field in LIMITS and (own := limit_of(field)) < limit:
+        limit, mend = own, f"{mend}, or raise BRIDGE_{field.upper()}_LIMIT"
+    if length > limit:
+        raise EncodeError(field, f"{length:,} bytes", f"at most {limit:,}", mend)
+
+
+@cache
+def limit_of(field: str) -> int:
+    """Return the longest args or meta, in bytes.
+
+    Raises:
+        InvalidSetting: The environment says something else than a number of bytes.
+    """
+    variable = f"BRIDGE_{field.upper()}_LIMIT"
+    text = os.environ.get(variable) or str(LIMITS[field])
+    if not (re.fullmatch("[0-9]{1,9}", text) and _SMALL <= int(text) <= MAX_BYTES):
+        raise InvalidSetting(variable, text, f"a number of bytes from {_SMALL:,} to {MAX_BYTES:,}")
+    return int(text)
 
 
 def decode(data: str | bytes) -> Any:
@@ -111,6 +147,8 @@ def _is_plain(value: Any, field: str) -> bool:
     Raises:
         EncodeError: It holds more values than any document may.
     """
+    if type(value) is dict and _FLAT.issuperset(map(type, value.values())) and _TEXT.issuperset(map(type, value)):
+        return len(value) <= MAX_ELEMENTS
     level: list[Collection[Any]] = [(value,)]
     size = 1
     for _ in range(MAX_DEPTH + 1):

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import base64
 import binascii
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from bridge.codecs import etf
 from bridge.errors import DecodeError, EncodeError
+
+if TYPE_CHECKING:
+    from bridge.codecs import etf
 
 DEFAULT_LIMIT: Final = 64_000_000
 """The longest text in characters that is written."""
@@ -28,6 +30,8 @@ def encode_recorded(value: Any, limit: int = DEFAULT_LIMIT, *, profile: etf.Prof
     Raises:
         EncodeError: The value can't be a term, or its text is longer than `limit`.
     """
+    from bridge.codecs import etf  # noqa: PLC0415 - most nodes record nothing
+
     data = etf.encode(value, profile, field="result")
     length = (len(data) * 4 + 2) // 3
     if length > limit:
@@ -40,17 +44,20 @@ def encode_recorded(value: Any, limit: int = DEFAULT_LIMIT, *, profile: etf.Prof
     return base64.b64encode(data).rstrip(b"=").decode("ascii")
 
 
-def decode_recorded(text: str, *, type: Any = Any, limits: etf.Limits = etf.DEFAULT_LIMITS) -> Any:  # noqa: A002 - as in etf.decode
+def decode_recorded(text: str, *, type: Any = Any, limits: etf.Limits | None = None) -> Any:  # noqa: A002 - as in etf.decode
     """Return the value that `meta.return` holds, padded or not, compressed or not, whoever wrote it.
 
     Args:
         text: The base64.
         type: What the value must be, as for `etf.decode`. Default: whatever it is.
-        limits: Bounds on the work.
+        limits: Bounds on the work. Default: `etf.DEFAULT_LIMITS`.
 
     Raises:
         DecodeError: It is not base64, or not a term.
     """
+    from bridge.codecs import etf  # noqa: PLC0415 - as above
+
+    limits = limits or etf.DEFAULT_LIMITS
     return etf.decode(_from_base64(text, limits), type=type, limits=limits)
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from functools import partial
 from itertools import chain, islice
 from typing import Any
+
+from msgspec import Struct
 
 from bridge.cron.entry import Entry
 from bridge.cron.expression import Expression
@@ -19,8 +20,7 @@ from bridge.errors import InvalidSetting, UnknownWorker
 from bridge.jobs import FunctionWorker, Job, Registry, Worker, checks, contracts
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(Struct, frozen=True):
     """An entry that can be inserted.
 
     Attributes:

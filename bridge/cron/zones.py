@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
 from datetime import UTC, tzinfo
 from typing import Any
-from zoneinfo import ZoneInfo, available_timezones
 
 from bridge.errors import InvalidSetting
 
@@ -22,6 +20,8 @@ def find_zone(name: Any) -> tzinfo:
     """
     if name in _UTC:
         return UTC
+    from zoneinfo import ZoneInfo  # noqa: PLC0415 - a node whose cron keeps UTC does without it
+
     try:
         return ZoneInfo(name)
     except (LookupError, ValueError, TypeError, OSError):
@@ -29,6 +29,9 @@ def find_zone(name: Any) -> tzinfo:
 
 
 def _mend(name: Any) -> str:
+    import difflib  # noqa: PLC0415 - only a mistake needs it
+    from zoneinfo import available_timezones  # noqa: PLC0415 - likewise
+
     known = available_timezones()
     if not known:
         return "this system has no database of time zones: install the package tzdata"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
+from collections.abc import Iterable
 from typing import Any, Final
 
 from bridge.doctor.check import Check, Patient
@@ -129,6 +130,9 @@ async def rights(patient: Patient) -> Seen:
         return problem(f"row security hides rows of {', '.join(hidden)} from role {role}", mend, lacks=hidden)
     if not lacks:
         return ok(f"role {role} may do all that Bridge does", lacks=[])
+    if _only_reads(found.values()):
+        text = f"role {role} only reads: enough for looking, and for no node"
+        return note(text, lacks=[right for right, *_ in lacks])
     text = f"role {role} may not do all that Bridge does: {len(lacks)} of its rights are missing"
     details = [f"without {right}: {cost}" for right, cost, _ in lacks]
     return problem(text, "; ".join(dict.fromkeys(grant for *_, grant in lacks)), details, lacks=[x[0] for x in lacks])
@@ -146,6 +150,14 @@ _COSTS_ELSEWHERE = {
     "bridge_producers": "jobs of nodes that die are not rescued",
     "bridge_crons": "no cron entries are inserted",
 }
+
+
+def _only_reads(rows: Iterable[Any]) -> bool:
+    """Tell whether somebody gave the role what a reader needs, of every table, and nothing else."""
+    return all(
+        row["may_use_schema"] and row["select"] and not (row["insert"] or row["update"] or row["delete"])
+        for row in rows
+    )
 
 
 def _lacking(prefix: str, role: str, found: dict[str, Any]) -> Any:

@@ -9,10 +9,13 @@ from typing import Any, Final
 from bridge.doctor.check import Check, Patient
 from bridge.doctor.finding import Seen, count, note, ok, problem, span, warning
 from bridge.engine.acks import QUARANTINE
-from bridge.engine.diagnosis import COUNTED
+from bridge.engine.diagnosis import COUNTED, SAMPLE
 
 #: Seconds that a queue's next job may wait before somebody is asked after, and that a due job may wait for its staging.
 _WAITING, _OVERDUE = 60.0, 10.0
+
+#: From how many jobs of others on, at the head of a queue, an index of known workers' jobs is worth its cost.
+_IN_THE_WAY: Final = 1_000
 
 
 async def unserved_queues(patient: Patient) -> Seen:
@@ -83,6 +86,32 @@ async def unknown_workers(patient: Patient) -> Seen:
         text = f"{count(len(foreign), 'worker')} of other nodes waiting; nodes here leave them alone"
         return note(text, "", told, **figures)
     return ok("every worker whose jobs wait is known here, or was seen to run", **figures)
+
+
+async def foreign_jobs(patient: Patient) -> Seen:
+    """Look for queues worked here at whose head many jobs of unknown workers stand, which each fetch reads past."""
+    if not patient.workers:
+        return ok("whose jobs stand in the way of whose can't be told: no workers were imported here", queues={})
+    served = _nodes_by_queue(await patient.once(patient.ask.producers))
+    found = [
+        row
+        for row in await patient.ask.foreign_heads(patient.workers)
+        if row["ahead"] >= _IN_THE_WAY and (row["known"] or row["queue"] in served)
+    ]
+    figures = {"queues": {row["queue"]: row["ahead"] for row in found}, "index": patient.catalog.has_worker_index}
+    if not found:
+        return ok("no queue that is worked here begins with many jobs of unknown workers", **figures)
+    total = sum(row["ahead"] for row in found)
+    text = f"{count(total, 'job')} of unknown workers at the head of {count(len(found), 'queue')}"
+    if patient.catalog.has_worker_index:
+        return ok(f"{text}; nodes fetch past them by the index bridge_jobs_worker", **figures)
+    details = [
+        f"{row['queue']}: each fetch reads {row['ahead']:,}{' or more' if row['ahead'] == SAMPLE else ''} jobs of "
+        f"{', '.join(row['workers'])} first"
+        for row in found
+    ]
+    mend = "bridge install --worker-index, which blocks nobody, and restart the nodes; or give the others a queue"
+    return warning(text, mend, details, **figures)
 
 
 async def refused_jobs(patient: Patient) -> Seen:
@@ -166,6 +195,7 @@ CHECKS: Final = (
     Check("unserved-queues", "queues", unserved_queues),
     Check("overdue-jobs", "queues", overdue),
     Check("unknown-workers", "queues", unknown_workers),
+    Check("foreign-jobs", "queues", foreign_jobs),
     Check("refused-jobs", "queues", refused_jobs),
     Check("quarantined-jobs", "queues", quarantined),
     Check("cron-duplicates", "queues", cron_twins),

@@ -112,7 +112,8 @@ async def optional_indexes(patient: Patient) -> Seen:
     wanted = [
         (what, rows, _optional_sql(patient.catalog.prefix, name, columns, states))
         for name, columns, states, what in _OPTIONAL
-        if (rows := round(estimate * sum(shares.get(state, 0.0) for state in states))) >= _MANY
+        if not (name == _DUE_INDEX and patient.catalog.has_state_index)  # by which staging finds due jobs as fast
+        and (rows := round(estimate * sum(shares.get(state, 0.0) for state in states))) >= _MANY
         and not any(_serves(shape, states) for shape in shapes)
     ]
     if not wanted:
@@ -123,10 +124,12 @@ async def optional_indexes(patient: Patient) -> Seen:
                 helpful=[sql for *_, sql in wanted])  # fmt: skip
 
 
+_DUE_INDEX: Final = "bridge_jobs_due_index"
+
 #: Name, what is indexed, the states whose jobs it spares reading, and what it helps. None of the names begins with
 #: oban_jobs: Oban's Reindexer drops those while they are being built.
 _OPTIONAL: Final = (
-    ("bridge_jobs_due_index", "scheduled_at, id", ("scheduled", "retryable"), "staging, each second"),
+    (_DUE_INDEX, "scheduled_at, id", ("scheduled", "retryable"), "staging, each second"),
     ("bridge_jobs_ended_index", "scheduled_at", ("completed",), "pruning completed jobs, Python's way and Elixir's"),
 )
 

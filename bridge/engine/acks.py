@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 _SAME_MOMENT = timedelta(milliseconds=100)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Ack:
     """The outcome of one attempt, as columns.
 

@@ -13,7 +13,9 @@ from urllib.parse import parse_qsl, unquote_plus
 import asyncpg
 
 from bridge.adapters import adapt, sqlstate
+from bridge.engine.denials import Denied, what_was_denied
 from bridge.engine.opening import Opener, Prepared, leave
+from bridge.engine.statements import Statements
 from bridge.errors import BridgeError, InvalidSetting, SchemaError
 
 _UNAVAILABLE = (
@@ -158,6 +160,14 @@ class Connections:
     def __init__(self, pool: Any) -> None:
         self.pool = pool
 
+    @property
+    def has_tasks(self) -> bool:
+        """Whether a connection may be used in another task than its transaction's: a pool of asyncpg's own.
+
+        Other pools may have no event loop beneath, or keep a connection to the task that has it.
+        """
+        return isinstance(self.pool, asyncpg.Pool)
+
     async def fetch(self, statement: str, *values: Any, conn: Any = None, timeout: float | None = None) -> list[Any]:
         """Run a statement and return its rows; `timeout` replaces the connection's own limit, in seconds.
 
@@ -168,7 +178,7 @@ class Connections:
             timeout: Not every library has such a limit.
 
         Raises:
-            SchemaError: The table is not there, or the role may not use it.
+            SchemaError: The table is not there, or the role may not use it; the message names the right and its GRANT.
             InvalidSetting: `conn` is no connection that Bridge knows.
         """
         try:
@@ -177,9 +187,30 @@ class Connections:
                 return rows
             return await adapt(conn).fetch(statement, values, timeout)
         except Exception as error:
-            if (refusal := _refusal(error)) is None:
+            denied = sqlstate(error) == _DENIED
+            refusal = await self._denial(error, statement, conn) if denied else _refusal(error)
+            if refusal is None:
                 raise
             raise refusal from error
+
+    async def _denial(self, error: Exception, statement: str, conn: Any) -> SchemaError:
+        text = _text_of(error)
+        denied = what_was_denied(statement, text)
+        if denied is None:
+            return SchemaError(f"{text}; {_GRANT}")
+        # A caller's transaction has failed by now and answers nothing more.
+        role, lacking = await self._ask_lacking(denied) if conn is None else (None, ())
+        mend = denied.mend(role, lacking)
+        return SchemaError(f"{text}; {mend if denied.owners or denied.creates else f'{_GRANT}: {mend}'}")
+
+    async def _ask_lacking(self, denied: Denied) -> tuple[str | None, tuple[str, ...]]:
+        schema = denied.schema[1:-1].replace('""', '"')
+        try:
+            statement = Statements(schema)["lacking_rights"]
+            [row] = await self.pool.fetch(statement, schema, denied.table or "", list(denied.rights), timeout=_ASKING)
+        except Exception:  # the refusal is what counts
+            return None, ()
+        return row["role"], tuple(row["lacking"] or row["partly"])
 
     @asynccontextmanager
     async def transaction(self, conn: Any = None) -> AsyncIterator[Any]:
@@ -195,14 +226,20 @@ _DENIED = "42501"
 _UNPREPARED = ("26000", "42P05")
 
 
-def _refusal(error: Exception) -> BridgeError | None:
-    code = sqlstate(error)
+_GRANT = "grant the role what it needs, or connect as another one"
+#: Seconds for finding out which right is missing.
+_ASKING = 2.0
+
+
+def _text_of(error: Exception) -> str:
     # The first line of the driver's own text: some libraries add the statement, and the values of the job.
-    text = str(getattr(error, "orig", error)).partition("\n")[0]
+    return str(getattr(error, "orig", error)).partition("\n")[0]
+
+
+def _refusal(error: Exception) -> BridgeError | None:
+    code, text = sqlstate(error), _text_of(error)
     if code in _MISSING:
         return SchemaError(f"{text}; expected Oban's tables here: run bridge install")
-    if code == _DENIED:
-        return SchemaError(f"{text}; grant the role what it needs, or connect as another one")
     if code in _UNPREPARED:
         mend = "pass pool_options={'prepared': 'off'}, or create your own asyncpg pool with statement_cache_size=0"
         return InvalidSetting("pool", text, "no prepared statements, as the pooler's mode asks for", mend)

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any, Final
 import asyncpg
 
 from bridge.engine.acks import QUARANTINE
+from bridge.engine.denials import what_was_denied
 from bridge.engine.schema import OWN_TABLES, Catalog, inspect
 from bridge.engine.statements import Statements
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Collection, Sequence
 
 TIMEOUT: Final = 5.0
 """Seconds that one question may take."""
@@ -137,6 +138,10 @@ class Diagnosis:
         """Return which workers' jobs wait in which queues."""
         return await self._rows("waiting_workers", SAMPLE)
 
+    async def foreign_heads(self, workers: Collection[str]) -> list[Any]:
+        """Return how many of the next jobs of each queue are for others than these workers, and stand before theirs."""
+        return await self._rows("foreign_heads", sorted(workers), SAMPLE)
+
     async def overdue(self, longer_than: float) -> Any:
         """Return how many jobs have been due for so many seconds and are still scheduled or retryable."""
         return await self._row("overdue", longer_than, COUNTED)
@@ -163,17 +168,20 @@ class Diagnosis:
         return (await self._rows(name, *values))[0]
 
     async def _rows(self, name: str, *values: Any, **parts: str) -> list[Any]:
-        async with self._answering():
-            rows: list[Any] = await self._conn.fetch(self._sql.fill(f"diagnosis/{name}", **parts), *values)
+        statement = self._sql.fill(f"diagnosis/{name}", **parts)
+        async with self._answering(statement):
+            rows: list[Any] = await self._conn.fetch(statement, *values)
             return rows
 
     @asynccontextmanager
-    async def _answering(self) -> AsyncIterator[None]:
+    async def _answering(self, statement: str = "") -> AsyncIterator[None]:
         try:
             async with self._reading():
                 yield
         except asyncpg.InsufficientPrivilegeError as error:
-            raise NoAnswerError(f"the role may not look: {error}") from error
+            denied = what_was_denied(statement, str(error))
+            grant = f" ({denied.mend()})" if denied else ""
+            raise NoAnswerError(f"the role may not look: {error}{grant}") from error
         except asyncpg.QueryCanceledError as error:
             raise NoAnswerError(f"no answer within {self.timeout:g} s") from error
         except asyncpg.LockNotAvailableError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
+from datetime import UTC
 from typing import TYPE_CHECKING, Any, Literal
 
 from bridge.engine.acks import QUARANTINE, Ack, split
@@ -73,8 +74,12 @@ class Engine(Inserting, Staging, Leases, Crons, Producers, Pruning, Indexes, Dra
 
         `workers` are the names that may be taken; None takes any.
         """
-        rows = await self._fetch("fetch_jobs", queue, limit, utc_now(), node, uuid, workers)
-        jobs = [Job.from_row(row) for row in rows]
+        by_worker = workers is not None and self.catalog.has_worker_index
+        statement = "fetch_known_jobs" if by_worker else "fetch_jobs"
+        now = utc_now()
+        rows = await self._fetch(statement, queue, limit, now, node, uuid, workers)
+        at = now.replace(tzinfo=UTC)
+        jobs = [Job.from_claim(row, queue, [node, uuid], at) for row in rows]
         jobs.sort(key=lambda job: (job.priority, job.scheduled_at, job.id))
         return jobs
 
@@ -104,7 +109,7 @@ class Engine(Inserting, Staging, Leases, Crons, Producers, Pruning, Indexes, Dra
         async with self._connections.transaction() if len(statements) > 1 else nullcontext() as conn:
             for name, values in statements:
                 rows = await self._fetch(name, *values, conn=conn)
-                written.update((row["id"], row["attempt"]) for row in rows)
+                written.update(zip(rows[0]["ids"] or (), rows[0]["attempts"] or (), strict=True))
         return written
 
     async def put_off(self, uuid: str, acks: Sequence[Ack]) -> set[tuple[int, int]]:

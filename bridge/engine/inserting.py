@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Iterable
-from typing import Any, TypeVar
+import asyncio
+from collections.abc import AsyncIterable, Coroutine, Iterable
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from bridge.engine import inserts
 from bridge.engine.operations import insertion
 from bridge.engine.uniques import Uniques
 from bridge.jobs import Job
+
+if TYPE_CHECKING:
+    from typing import Self
 
 A = TypeVar("A")
 
@@ -32,18 +36,66 @@ class Inserting(Uniques):
     async def insert_many(self, jobs: Iterable[Job[Any]] | AsyncIterable[Job[Any]], conn: Any = None) -> list[Job[Any]]:
         """Insert any number of jobs, all or none, and announce each queue once."""
         found: list[tuple[Job[Any], Any]] = []
-        async with self._connections.transaction(conn) as held:
+        first, ahead = 0, conn is None and self._connections.has_tasks
+        async with self._connections.transaction(conn) as held, _OneBehind() as writing:
             async for chunk in inserts.chunks(jobs):
-                found += await self._insert_chunk(chunk, len(found), held)
+                rows = inserts.insert_rows(chunk, self.catalog, first)
+                found += await writing.last()
+                alone = first == 0 and len(chunk) < inserts.CHUNK
+                first += len(chunk)
+                await writing.begin(self._insert_chunk(chunk, rows, held, alone=alone), ahead=ahead)
+            found += await writing.last()
         # Only now: jobs of a transaction that failed have no ids.
         return [inserts.stored(job, row) for job, row in found]
 
-    async def _insert_chunk(self, chunk: list[Job[Any]], first: int, conn: Any) -> Iterable[tuple[Job[Any], Any]]:
-        rows = inserts.insert_rows(chunk, self.catalog, first)
+    async def _insert_chunk(
+        self, chunk: list[Job[Any]], rows: list[inserts.Row], conn: Any, *, alone: bool
+    ) -> Iterable[tuple[Job[Any], Any]]:
         if any(job.unique is not None for job in chunk):
-            alone = first == 0 and len(chunk) < inserts.CHUNK
             return zip(chunk, await self._insert_unique(chunk, rows, conn, alone=alone), strict=True)
-        found = await self._connections.fetch(self._sql["insert_jobs"], *inserts.columns(rows), conn=conn)
+        found = await self._insert_rows(rows, conn)
         if self._announces and (queues := inserts.announced_queues(rows)):
             await self._connections.fetch(self._sql["announce_queues"], self._insert_channel, queues, conn=conn)
-        return zip(chunk, sorted(found, key=lambda row: row["id"]), strict=True)
+        return zip(chunk, found, strict=True)
+
+    async def _insert_rows(self, rows: list[inserts.Row], conn: Any) -> Iterable[Any]:
+        """Insert rows of no rule; return `id`, `inserted_at` and `scheduled_at` of each, in their order."""
+        if (alike := inserts.alike(rows)) is None:
+            found = await self._connections.fetch(self._sql["insert_jobs"], *inserts.columns(rows), conn=conn)
+            return sorted(found, key=lambda row: row["id"])
+        [found] = await self._connections.fetch(self._sql["insert_alike_jobs"], *alike, conn=conn)
+        times = {"inserted_at": found["inserted_at"], "scheduled_at": found["scheduled_at"]}
+        return ({"id": job_id, **times} for job_id in found["ids"])
+
+
+class _OneBehind:
+    """Writes one chunk while the next is made: the server and this process work at the same time."""
+
+    def __init__(self) -> None:
+        self._task: asyncio.Task[Any] | None = None
+        self._done: Any = ()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        # Whatever went wrong here, the connection must not be asked to roll back while it works.
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def begin(self, write: Coroutine[Any, Any, Any], *, ahead: bool) -> None:
+        """Begin a write, and don't wait for its end where it may run ahead."""
+        if ahead:
+            self._task = asyncio.create_task(write)
+            await asyncio.sleep(0)  # lets it send its statement
+        else:
+            self._done = await write
+
+    async def last(self) -> Any:
+        """Return what the last write did; nothing where there was none."""
+        if self._task is not None:
+            self._done = await self._task
+            self._task = None
+        done, self._done = self._done, ()
+        return done

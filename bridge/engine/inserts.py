@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from bridge.engine.schema import Catalog
 
 #: Rows in one statement.
-CHUNK = 5_000
+CHUNK = 2_500
 
 A = TypeVar("A")
 Row = tuple[str, str, str, str, str, list[str], int, int, datetime | None]
@@ -118,6 +118,15 @@ def columns(rows: Sequence[Row]) -> list[list[Any]]:
     found: list[list[Any]] = [list(column) for column in zip(*rows, strict=True)]
     found[5] = ["[]" if not tags else json.encode(tags, "tags") for tags in found[5]]
     return found
+
+
+def alike(rows: Sequence[Row]) -> tuple[Any, ...] | None:
+    """Return the values of rows that differ in their args alone, for `insert_alike_jobs.sql`; else None."""
+    head = rows[0]
+    before, after = head[:3], head[4:]
+    if any(row[:3] != before or row[4:] != after for row in rows):
+        return None
+    return (*before, [row[3] for row in rows], *after)
 
 
 def announced_queues(rows: Iterable[Row]) -> list[str]:

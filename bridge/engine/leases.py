@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from bridge.engine.tables import OwnTables
 from bridge.errors import SchemaError
@@ -12,8 +13,7 @@ if TYPE_CHECKING:
     from bridge.engine.schema import Catalog
 
 
-@dataclass(frozen=True, slots=True)
-class Election:
+class Election(Struct, frozen=True):
     """How an election ended.
 
     Attributes:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Self
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True)
-class Peer:
+
+class Peer(Struct, frozen=True):
     """A live lease in `oban_peers`: `node` leads the instance `name` until `expires_at`, unless it renews the lease.
 
     The names of Python nodes' leases end in `@python`; any other lease is an Elixir node's.

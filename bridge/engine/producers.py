@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
+
+from msgspec import Struct
 
 from bridge.engine.conflicts import Conflicts, is_conflict
 from bridge.engine.operations import operation
@@ -21,16 +22,14 @@ RESCUE_LIMIT = 1_000
 UNHEARD_LIMIT = 100
 
 
-@dataclass(frozen=True, slots=True)
-class DatabaseClock:
+class DatabaseClock(Struct, frozen=True):
     """The time by the database's clock, naive UTC, and since when its server has been running."""
 
     now: datetime
     server_since: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Orphan:
+class Orphan(Struct, frozen=True):
     """A job whose producer is gone, or was never heard of.
 
     Attributes:
@@ -56,8 +55,7 @@ class Orphan:
         return cls(row["id"], row["queue"], row["worker"], row["state"], row["node"], row["uuid"])
 
 
-@dataclass(frozen=True, slots=True)
-class LiveProducer:
+class LiveProducer(Struct, frozen=True):
     """A queue on a Python node that beats; times are naive UTC by the database's clock."""
 
     uuid: str
@@ -68,8 +66,7 @@ class LiveProducer:
     beat_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Load:
+class Load(Struct, frozen=True):
     """How many jobs of a queue a producer runs; the uuid is None where the row doesn't tell."""
 
     queue: str

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal, get_args
+
+from msgspec import Struct
 
 from bridge.engine.operations import operation
 from bridge.engine.tables import OwnTables
@@ -43,8 +44,7 @@ _BEYOND: Final = """id = any(array(
       ))"""
 
 
-@dataclass(frozen=True, slots=True)
-class Retention:
+class Retention(Struct, frozen=True):
     """How long some jobs of one end state are kept.
 
     Attributes:

@@ -48,6 +48,9 @@ class Outlook:
 _IN_DOUBT = "select null::text as node, 3600::float8 as remaining"
 _NOBODY = f"{_IN_DOUBT} where false"
 
+#: Jobs that are known by their ids, in place of those that a statement would find.
+_GIVEN = "select unnest($3::bigint[]) as id"
+
 
 class Staging:
     """What an engine needs to stage, and to know who else does."""
@@ -78,7 +81,7 @@ class Staging:
         insert, stager = self._insert_channel, f"{self.catalog.prefix}.oban_stager"
         channels = (insert if stages else None, stager if stages and beat else None)
         [row] = await self._connections.fetch(
-            self._sql.fill("look_out", elixir=elixir),
+            self._sql.fill("look_out", due=self._due_part(until="(select until from horizon)"), elixir=elixir),
             utc_now(),
             list(queues),
             stages,
@@ -95,20 +98,19 @@ class Staging:
 
         With `heed`, nothing is staged where an Elixir node leads, and none begins to while this goes on.
         """
-        held = self._conflicts.held("staged")
-        guard = f"not exists ({self._elixir.replace('$1', '$2')})" if heed else "true"
+        guard = f"not exists ({self._elixir})" if heed else "true"
 
-        async def act(which: str, ids: Sequence[int]) -> list[Any]:
+        async def act(due: str, ids: Sequence[int]) -> list[Any]:
             async with self._elections_held() if heed else nullcontext() as conn:
-                return await self._stage(queues, which, ids, guard=guard, allowed=allowed, conn=conn)
+                return await self._stage(queues, due, ids, guard=guard, allowed=allowed, conn=conn)
 
         try:
-            rows = await act("id <> all($6::bigint[])", held)
+            rows = await act(self._due_part(most=str(STAGE_LIMIT), held="$3::bigint[]"), self._conflicts.held("staged"))
         except Exception as error:
             if not is_conflict(error):
                 raise
             due = await self._due(STAGE_LIMIT)
-            rows = await self._conflicts.isolate("staged", due, lambda ids: act("id = any($6::bigint[])", ids))
+            rows = await self._conflicts.isolate("staged", due, lambda ids: act(_GIVEN, ids))
         return _told(rows, queues)
 
     @operation("stage_jobs")
@@ -123,7 +125,7 @@ class Staging:
 
         async def act(ids: Sequence[int]) -> list[Any]:
             async with self._writes_held() as conn:
-                return await self._stage(queues, "id = any($6::bigint[])", ids, conn=conn)
+                return await self._stage(queues, _GIVEN, ids, conn=conn)
 
         try:
             return _told(await self._conflicts.isolate("staged", await self._due(LATE_LIMIT), act), queues)
@@ -131,13 +133,21 @@ class Staging:
             return 0, set()
 
     async def _due(self, limit: int) -> list[int]:
-        held = self._conflicts.held("staged")
-        return [row["id"] for row in await self._connections.fetch(self._sql["due_jobs"], utc_now(), limit, held)]
+        statement = self._sql.fill("find_due", due=self._due_part(most=str(STAGE_LIMIT), held="$3::bigint[]"))
+        rows = await self._connections.fetch(statement, utc_now(), limit, self._conflicts.held("staged"))
+        return [row["id"] for row in rows]
+
+    def _due_part(self, *, until: str = "$1", most: str = "1", held: str = "'{}'") -> str:
+        """Return the SQL that finds due jobs, by the index where there is the one that it takes."""
+        part = self._sql.part("due_jobs" if self.catalog.has_state_index else "due_jobs_unindexed")
+        for name, sql in {"until": until, "most": most, "held": held}.items():
+            part = part.replace(f"{{{name}}}", sql)
+        return part
 
     async def _stage(
         self,
         queues: Sequence[str],
-        which: str,
+        due: str,
         ids: Sequence[int],
         *,
         guard: str = "true",
@@ -145,8 +155,8 @@ class Staging:
         conn: Any = None,
     ) -> list[Any]:
         channel = self._insert_channel if self._can_notify else None
-        statement = self._sql.fill("stage_jobs", guard=guard, which=which)
-        values = (allowed, utc_now(), STAGE_LIMIT, list(queues), channel, list(ids))
+        statement = self._sql.fill("stage_jobs", due=due, guard=guard)
+        values = (utc_now(), STAGE_LIMIT, list(ids), list(queues), channel, allowed)
         return await self._connections.fetch(statement, *values, conn=conn)
 
     @asynccontextmanager

@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
+from typing import Final
 
+_FOLDER: Final = Path(__file__).parent / "sql"
 _TIMES = ("inserted_at", "scheduled_at", "attempted_at", "completed_at", "cancelled_at", "discarded_at")
+
+
+def _readable(time: str) -> str:
+    bounds = f"least(greatest({time}, '0001-01-01'), '9999-12-31 23:59:59.999999')"
+    return f"  case when {time} is not null then {bounds} end as {time}"
+
 
 #: A job's columns by name: they stand in another order in databases that grew. JSON is asked for as text, so that a
 #: codec that the application set on its connections changes nothing here, and `to_jsonb` reads `errors` whether it is
@@ -14,11 +22,12 @@ _TIMES = ("inserted_at", "scheduled_at", "attempted_at", "completed_at", "cancel
 COLUMNS = """
   id, state::text, queue, worker, args::text, meta::text, tags::text[], to_jsonb(errors)::text as errors,
   attempt, max_attempts, priority, attempted_by,
-""" + ",\n".join(
-    f"  case when {time} is not null then least(greatest({time}, '0001-01-01'), '9999-12-31 23:59:59.999999') end "
-    f"as {time}"
-    for time in _TIMES
-)
+""" + ",\n".join(map(_readable, _TIMES))
+
+#: The same without what whoever claims a job knows before.
+CLAIMED = """
+  id, worker, args::text, meta::text, tags::text[], to_jsonb(errors)::text as errors, attempt, max_attempts, priority,
+""" + ",\n".join(_readable(time) for time in _TIMES if time != "attempted_at")
 
 
 class Statements:
@@ -31,7 +40,7 @@ class Statements:
     def __getitem__(self, name: str) -> str:
         if name not in self._texts:
             # The schema's name comes last: it may hold braces of its own.
-            self._texts[name] = _read(name).replace("{columns}", COLUMNS).replace("{prefix}", self._schema)
+            self._texts[name] = self.fill(name)
         return self._texts[name]
 
     @staticmethod
@@ -41,7 +50,7 @@ class Statements:
 
     def fill(self, name: str, **parts: str) -> str:
         """Return a statement with its `{parts}` filled in; they are SQL of ours, never a value."""
-        text = _read(name).replace("{columns}", COLUMNS)
+        text = _read(name).replace("{columns}", COLUMNS).replace("{claimed}", CLAIMED)
         for part, sql in parts.items():
             text = text.replace("{" + part + "}", sql)
         return text.replace("{prefix}", self._schema)
@@ -49,4 +58,4 @@ class Statements:
 
 @cache
 def _read(name: str) -> str:
-    return files("bridge.engine").joinpath("sql", f"{name}.sql").read_text(encoding="utf-8")
+    return (_FOLDER / f"{name}.sql").read_text(encoding="utf-8")

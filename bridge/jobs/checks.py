@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import sys
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -24,8 +23,22 @@ _WHITE_SPACE = (
 )
 
 
+# Names that were found good: a bulk insert asks for the same few again and again.
+_good_names: set[str] = set()
+_MOST_NAMES = 4_096
+
+
 def name(field: str, value: Any, error: type[ValidationError] = InvalidJob) -> str:
     """Return a queue's or worker's name: text of 1 to 127 characters (the table's own checks)."""
+    if type(value) is str and value in _good_names:
+        return value
+    found = _checked_name(field, value, error)
+    if len(_good_names) < _MOST_NAMES:
+        _good_names.add(found)
+    return found
+
+
+def _checked_name(field: str, value: Any, error: type[ValidationError]) -> str:
     if not isinstance(value, str):
         raise error(field, value, f"text of 1 to {MAX_NAME} characters")
     if not 0 < len(value) <= MAX_NAME:
@@ -46,6 +59,8 @@ def storable(field: str, value: str, error: type[ValidationError] = InvalidJob) 
 
 def integer(field: str, value: Any, low: int, high: int, error: type[ValidationError] = InvalidJob) -> int:
     """Return an integer from `low` to `high`; booleans are refused, though Python counts them as integers."""
+    if type(value) is int and low <= value <= high:
+        return value
     if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
         raise error(field, value, f"an integer from {low} to {high}")
     return int(value)
@@ -63,6 +78,8 @@ def max_attempts(value: Any, error: type[ValidationError] = InvalidJob) -> int:
 
 def tags(value: Any, error: type[ValidationError] = InvalidJob) -> list[str]:
     """Return tags as Oban stores them: trimmed, lower case, without empty and repeated ones, in their order."""
+    if type(value) in (tuple, list) and not value:
+        return []
     if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
         raise error("tags", value, "a list of texts", "put it into brackets" if isinstance(value, str) else "")
     found: dict[str, None] = {}
@@ -81,7 +98,7 @@ def _tag(text: str) -> str:
 
 def mapping(field: str, value: Any, error: type[ValidationError] = InvalidJob) -> Any:
     """Return a mapping or an object that encodes as one; anything else would stop an Elixir queue."""
-    if isinstance(value, Mapping):
+    if type(value) is dict or isinstance(value, Mapping):
         return value
     if isinstance(value, str | bytes | int | float | Iterable) or value is None:
         raise error(field, value, "a JSON object, such as a dict", f"wrap it: {field}={{'value': …}}")
@@ -115,6 +132,8 @@ def seconds(field: str, value: Any, error: type[ValidationError] = InvalidJob) -
 
 def insert_state(value: Any) -> JobState:
     """Return a state that a new row may have."""
+    if type(value) is JobState and value in INSERTABLE:
+        return value
     try:
         state = JobState(value) if isinstance(value, str) else None
     except ValueError:
@@ -127,6 +146,8 @@ def insert_state(value: Any) -> JobState:
 
 def suggest(value: object, known: Iterable[str]) -> str:
     """Return "did you mean …?" for the name nearest to `value`, or all known names."""
+    import difflib  # noqa: PLC0415 - only a mistake needs it
+
     names = sorted(known)
     close = difflib.get_close_matches(value, names, n=1) if isinstance(value, str) else []
     return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(names)}"

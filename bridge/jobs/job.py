@@ -25,6 +25,8 @@ else:
 
 _UNREAD: Any = object()
 
+_STATES = {state.value: state for state in JobState}
+
 #: Keys of meta that tell of one insertion or run of a job.
 _OF_ONE_RUN = frozenset({"recorded", "return", "quarantined_from", RULE, "traceparent", "tracestate"})
 
@@ -156,32 +158,24 @@ class Job(Generic[Args]):
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Job[Any]:
         """Make a job from a row, without checks: whatever stands in the table must be readable."""
+        job = cls.from_claim(row, row["queue"], row["attempted_by"] or [], _aware(row["attempted_at"]))
+        job.state = _STATES[row["state"]]
+        return job
+
+    @classmethod
+    def from_claim(cls, row: Mapping[str, Any], queue: str, by: list[str], at: datetime | None) -> Job[Any]:
+        """Make a job that `by` has just claimed from what a row tells beside that."""
         job: Job[Any] = cls.__new__(cls)
-        job.id = row["id"]
-        job.state = JobState(row["state"])
-        job.queue = row["queue"]
-        job.worker = row["worker"]
-        job._args_text, job._args = row["args"], _UNREAD
-        job._meta_text, job._meta = row["meta"], _UNREAD
-        job._raw_args = _UNREAD
-        job._errors = row["errors"]
-        job.tags = row["tags"] or []
-        job.attempt = row["attempt"]
-        job.max_attempts = row["max_attempts"]
-        job.priority = row["priority"] or 0
-        job.attempted_by = row["attempted_by"] or []
-        for field in (
-            "inserted_at",
-            "scheduled_at",
-            "attempted_at",
-            "completed_at",
-            "cancelled_at",
-            "discarded_at",
-        ):
-            time = row[field]
-            setattr(job, field, time if time is None else time.replace(tzinfo=UTC))
-        job.unique, job.replace, job.conflict, job.unsaved_error = None, None, False, None
-        job._cancelled = False
+        job.id, job.state, job.queue, job.worker = row["id"], JobState.EXECUTING, queue, row["worker"]
+        job._args_text, job._args, job._raw_args = row["args"], _UNREAD, _UNREAD
+        job._meta_text, job._meta, job._errors = row["meta"], _UNREAD, row["errors"]
+        job.tags, job.priority = row["tags"] or [], row["priority"] or 0
+        job.attempt, job.max_attempts = row["attempt"], row["max_attempts"]
+        job.attempted_by, job.attempted_at = by, at
+        job.inserted_at, job.scheduled_at = _aware(row["inserted_at"]), _aware(row["scheduled_at"])
+        job.completed_at = _aware(row["completed_at"])
+        job.cancelled_at, job.discarded_at = _aware(row["cancelled_at"]), _aware(row["discarded_at"])
+        job.unique, job.replace, job.conflict, job.unsaved_error, job._cancelled = None, None, False, None, False
         return job
 
     @property
@@ -246,7 +240,7 @@ class Job(Generic[Args]):
             DecodeError: Something else than an object stands in the row.
         """
         if self._meta is _UNREAD:
-            self._meta = {} if self._meta_text is None else _decode_object("meta", self._meta_text)
+            self._meta = {} if self._meta_text in (None, "{}") else _decode_object("meta", self._meta_text)
         return self._meta  # type: ignore[no-any-return]  # decoded JSON
 
     @meta.setter
@@ -353,6 +347,10 @@ class Job(Generic[Args]):
 
     def __repr__(self) -> str:
         return f"Job(id={self.id}, worker={self.worker!r}, queue={self.queue!r}, state={str(self.state)!r})"
+
+
+def _aware(time: datetime | None) -> datetime | None:
+    return None if time is None else time.replace(tzinfo=UTC)
 
 
 def _stamped(meta: Any, contract: contracts.JobContract | None) -> Any:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
 from typing import Any, Literal, get_args
+
+from msgspec import Struct
 
 from bridge.errors import InvalidSetting
 from bridge.jobs.checks import suggest
@@ -15,8 +16,7 @@ Mode = Literal["disabled", "manual", "inline"]
 MODES: tuple[Mode, ...] = get_args(Mode)
 
 
-@dataclass(frozen=True, slots=True)
-class _Switch:
+class _Switch(Struct, frozen=True):
     mode: Mode
     with_safety: bool
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
+
+from msgspec import Struct
 
 from bridge.engine import DatabaseClock, Engine, Orphan
 from bridge.engine.producers import RESCUE_LIMIT
@@ -42,8 +43,7 @@ def check_lifeline(*, interval: Any = None, rescue_after: Any = 60.0, enabled: A
         raise InvalidSetting("lifeline.enabled", enabled, "True or False")
 
 
-@dataclass(frozen=True, slots=True)
-class Rescue:
+class Rescue(Struct, frozen=True):
     """What one round did, or would do.
 
     Attributes:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 from bridge.engine import END_STATES, Retention
 from bridge.errors import InvalidSetting
@@ -19,8 +20,7 @@ MAX_AGE: Final = 86_400.0
 _LONGEST: Final = 3_155_760_000.0
 
 
-@dataclass(frozen=True, slots=True)
-class _Rule:
+class _Rule(Struct, frozen=True):
     """What was said in one place; a limit that it doesn't name is another place's to say."""
 
     limits: Mapping[str, Any]

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from bridge import telemetry
 from bridge.engine import is_unavailable
+from bridge.errors import SchemaError
 from bridge.maintenance.log import logger
 from bridge.telemetry import events
 from bridge.telemetry.events import NOBODY, Instance
@@ -101,6 +102,6 @@ class Service(ABC):
 
     def _report(self, error: Exception) -> None:
         if self._failures % 10 == 0:
-            known = is_unavailable(error)
+            known = is_unavailable(error) or isinstance(error, SchemaError)  # which says what to do by itself
             logger.warning("%s failed: %s", self.name, error, exc_info=not known)
         self._failures += 1

@@ -43,7 +43,7 @@ class Inserting(Base):
         Unique ones count as if each were inserted by itself.
 
         Args:
-            jobs: Any iterable, async or not; 5,000 at a time are held in memory beside the result.
+            jobs: Any iterable, async or not; 2,500 at a time are held in memory beside the result.
             conn: As in `enqueue`.
 
         Raises:

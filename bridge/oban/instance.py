@@ -6,9 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
-from typing import Any, Never, cast
+from typing import TYPE_CHECKING, Any, Never, cast
 
-from bridge.doctor import Finding, examine
 from bridge.engine import Peer, connect
 from bridge.engine.schema import Catalog, inspect, install, install_own
 from bridge.errors import SchemaError
@@ -21,6 +20,9 @@ from bridge.oban.lifecycle import Connect, LifeCycle, check_connect
 from bridge.oban.managing import Managing
 from bridge.plan import check_known, make_plan
 from bridge.runtime import Runtime
+
+if TYPE_CHECKING:
+    from bridge.doctor import Finding
 
 
 class Oban(LifeCycle, Managing, Control, Draining):
@@ -173,6 +175,8 @@ class Oban(LifeCycle, Managing, Control, Draining):
         Raises:
             OSError, asyncpg.PostgresError: The database can't be reached.
         """
+        from bridge.doctor import examine  # noqa: PLC0415 - a node that works needs no doctor
+
         listener = self._plan.notifier.get("dsn")
         return [
             finding

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Protocol, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
 
 from bridge.codecs.recorded import decode_recorded
-from bridge.contracts.runtime import Contract
 from bridge.engine import Changes, Group, JobOrId, job_id_of, select_jobs
 from bridge.errors import InvalidFilter, JobNotFound
 from bridge.jobs import Job, contracts
 from bridge.jobs.results import why_no_result
 from bridge.oban.base import Base
+
+if TYPE_CHECKING:
+    from bridge.contracts.runtime import Contract
 
 R = TypeVar("R")
 Args_co = TypeVar("Args_co", covariant=True)

@@ -8,8 +8,9 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 from bridge.pubsub.status import Status
 from bridge.pubsub.throttle import Throttle
@@ -22,8 +23,7 @@ MOST: Final = 1_000
 LONGEST_NAME: Final = 1_000
 
 
-@dataclass(frozen=True, slots=True)
-class Pace:
+class Pace(Struct, frozen=True):
     """How often a node pings, in seconds (Oban 2.23).
 
     Attributes:

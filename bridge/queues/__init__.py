@@ -2,10 +2,11 @@
 
 from bridge.queues.census import Census, QueueState, Respondent, census
 from bridge.queues.draining import DrainCounts, Drainer
+from bridge.queues.info import QueueInfo
 from bridge.queues.inline import Inline
 from bridge.queues.manager import QueueManager
 from bridge.queues.options import QueueOptions, parse_queue, parse_queues
-from bridge.queues.producer import Producer, QueueInfo
+from bridge.queues.producer import Producer
 
 __all__ = [
     "Census",

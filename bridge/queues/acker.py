@@ -137,14 +137,16 @@ class Acker:
     async def _write(self, batch: Sequence[Outcome]) -> None:
         acks = [outcome.ack for outcome in batch if outcome.ack is not None]
         written = await self._engine.ack(self._uuid, acks)
-        put_off = await self._engine.put_off(self._uuid, [ack for ack in acks if (ack.id, ack.attempt) not in written])
-        done = [outcome for outcome in batch if _key(outcome) not in put_off]
-        gone = {id(outcome) for outcome in batch}
-        later = [outcome for outcome in batch if _key(outcome) in put_off]
-        # What is put off goes behind what has come meanwhile.
-        self._pending = [outcome for outcome in self._pending if id(outcome) not in gone] + later
-        for outcome in done:
-            self._tell(outcome, _key(outcome) in written)
+        left = [ack for ack in acks if (ack.id, ack.attempt) not in written] if len(written) < len(acks) else []
+        put_off = await self._engine.put_off(self._uuid, left)
+        gone = set(map(id, batch))
+        self._pending = [outcome for outcome in self._pending if id(outcome) not in gone]
+        for outcome in batch:
+            key = _key(outcome)
+            if key in put_off:
+                self._pending.append(outcome)  # It goes behind what has come meanwhile.
+            else:
+                self._tell(outcome, key in written)
 
     def _tell(self, outcome: Outcome, recorded: bool) -> None:
         try:

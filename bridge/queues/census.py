@@ -17,7 +17,7 @@ from bridge.pubsub import Notifier, channels
 from bridge.queues.manager import QueueManager
 
 if TYPE_CHECKING:
-    from bridge.queues.producer import QueueInfo
+    from bridge.queues.info import QueueInfo
 
 
 @dataclass(frozen=True, slots=True)

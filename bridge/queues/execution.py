@@ -6,6 +6,7 @@ import asyncio
 import contextvars
 import inspect
 import time
+from types import FunctionType, MethodType
 from typing import Any
 
 from bridge import telemetry
@@ -102,16 +103,13 @@ class Execution:
             except ContractError as error:
                 return outcome.from_invalid(job, error, found.options.on_invalid)
         _ = job.meta
-        result = self.result = await self._perform(found)
+        worker = self._worker = found()
+        limit = _timeout(worker, job)
+        result = self.result = await (self._process(worker) if limit is None else self._process_within(worker, limit))
         try:
             return outcome.from_result(job, result if contract is None else contract.record(result))
         except EncodeError as error:
             raise contracts.veiled(error, contract) from None
-
-    async def _perform(self, found: type[Worker]) -> Any:
-        worker = self._worker = found()
-        limit = _timeout(worker, self.job)
-        return await (self._process(worker) if limit is None else self._process_within(worker, limit))
 
     async def _process_within(self, worker: Worker, limit: float) -> Any:
         try:
@@ -123,10 +121,11 @@ class Execution:
             raise JobTimeout(f"{self.job.worker} timed out after {round(limit * 1000)}ms{self._goes_on()}") from error
 
     async def _process(self, worker: Worker) -> Any:
-        if inspect.iscoroutinefunction(worker.process):
-            return await worker.process(self.job)
+        process = worker.process
+        if _is_async(process):
+            return await process(self.job)
         try:
-            return await run_in_thread(f"job-{self.job.id}", worker.process, self.job)
+            return await run_in_thread(f"job-{self.job.id}", process, self.job)
         except asyncio.CancelledError:
             self.abandoned = True
             self.job._cancelled = True  # noqa: SLF001 - what `Job.cancelled()` reads, in the thread
@@ -143,6 +142,13 @@ class Execution:
 
     def _goes_on(self) -> str:
         return "; its thread can't be stopped and goes on" if self.abandoned else ""
+
+
+def _is_async(process: Any) -> bool:
+    # The plain case first: `inspect` looks through wrappers, which takes longer than most of a job's way.
+    function = process.__func__ if type(process) is MethodType else None
+    plain = type(function) is FunctionType and function.__code__.co_flags & inspect.CO_COROUTINE
+    return bool(plain) or inspect.iscoroutinefunction(process)
 
 
 def _timeout(worker: Worker, job: Job[Any]) -> float | None:

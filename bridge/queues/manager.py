@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 from bridge.engine import Engine
 from bridge.jobs import Registry
 from bridge.pubsub import signals
+from bridge.queues.info import Pulse, QueueInfo
 from bridge.queues.log import logger
 from bridge.queues.options import QueueOptions
-from bridge.queues.producer import Producer, Pulse, QueueInfo
+from bridge.queues.producer import Producer
 
 if TYPE_CHECKING:
     from bridge.queues.processes.pool import ProcessPool

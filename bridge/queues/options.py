@@ -21,7 +21,8 @@ class QueueOptions:
         workers: `"known"` fetches only jobs whose worker is registered in this process and leaves all others alone, so
             that queues may be shared with nodes of another language; `"any"` fetches all, and fails those whose worker
             is unknown (what Oban does).
-        dispatch_cooldown: The least seconds between two fetches, default 5 ms (Oban 2.23).
+        dispatch_cooldown: The least seconds between two fetches (Oban 2.23: 5 ms). Default None: 5 ms where few slots
+            are free or the last fetch found all that there was, and none where many jobs wait for many slots.
         refresh_interval: Seconds after which the queue looks for jobs though nobody told it of any, default 60.
     """
 
@@ -29,7 +30,7 @@ class QueueOptions:
     limit: int = 10
     paused: bool = False
     workers: Literal["known", "any"] = "known"
-    dispatch_cooldown: float = 0.005
+    dispatch_cooldown: float | None = None
     refresh_interval: float = 60
 
     def __post_init__(self) -> None:
@@ -41,6 +42,8 @@ class QueueOptions:
         if self.workers not in ("known", "any"):
             raise InvalidSetting(f"{where}.workers", self.workers, "'known' or 'any'")
         for field in ("dispatch_cooldown", "refresh_interval"):
+            if field == "dispatch_cooldown" and self.dispatch_cooldown is None:
+                continue
             if not 0.001 <= seconds(f"{where}.{field}", getattr(self, field), InvalidSetting) <= 86_400:
                 raise InvalidSetting(f"{where}.{field}", getattr(self, field), "0.001 to 86400 seconds")
 

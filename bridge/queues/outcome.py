@@ -66,6 +66,8 @@ def from_result(job: Job[Any], result: Any) -> Outcome:
         JobError: The result is none, such as a class in place of its instance.
     """
     at = utc_now()
+    if result is None:
+        return Outcome(job, _ack(job, "completed", at))
     match result:
         case Cancel(reason=reason):
             cancelled = JobCancelled(f"{job.worker} cancelled itself: {shorten(reason, TEXT_LIMIT)}")

@@ -8,18 +8,22 @@ import time
 import uuid
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from bridge import telemetry
 from bridge.engine import Engine, is_unavailable
+from bridge.errors import SchemaError
 from bridge.jobs import Job, Registry
 from bridge.queues.acker import Acker, RefusedOutcome
 from bridge.queues.backoff import RetryDelay
 from bridge.queues.bounded import within
+from bridge.queues.clock import elapsed
 from bridge.queues.execution import Execution
+from bridge.queues.info import Pulse, QueueInfo
 from bridge.queues.log import logger
 from bridge.queues.options import QueueOptions
 from bridge.queues.outcome import Outcome
+from bridge.queues.pace import Pace, portion
 from bridge.telemetry import events
 
 if TYPE_CHECKING:
@@ -33,47 +37,6 @@ CLAIM_WATCH = 90.0
 
 #: Seconds that cancelled tasks get to come to an end when the producer stops.
 UNWIND = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class QueueInfo:
-    """A queue on this node, as `check_queue` tells of it; the names are Oban's.
-
-    Attributes:
-        queue: Its name.
-        name: The instance.
-        node: This node.
-        uuid: The producer's, the second element of its jobs' `attempted_by`.
-        limit: How many jobs may run at once.
-        paused: Whether it fetches none.
-        refresh_interval: Seconds after which it looks for jobs though nobody told it of any.
-        running: The ids of the jobs that run now.
-        started_at: When it started.
-        updated_at: When it last fetched or changed.
-        shutdown_started_at: When it began to stop, or None.
-    """
-
-    queue: str
-    name: str
-    node: str
-    uuid: str
-    limit: int
-    paused: bool
-    refresh_interval: float
-    running: tuple[int, ...]
-    started_at: datetime
-    updated_at: datetime
-    shutdown_started_at: datetime | None
-
-
-class Pulse(Protocol):
-    """What keeps a producer from being taken for dead."""
-
-    async def ensure(self, uuid: str, queue: str) -> None:
-        """Return when the producer may claim jobs, because it is known to be alive."""
-
-    async def forget(self, uuid: str, timeout: float) -> None:
-        """Hear that the producer has stopped; must not fail, nor take longer than so many seconds."""
 
 
 @dataclass(slots=True)
@@ -120,6 +83,7 @@ class Producer:
         self._started_at = self._updated_at = datetime.now(UTC)
         self._shutdown_started_at: datetime | None = None
         self._stopping = asyncio.Event()
+        self._pace = Pace(self._stopping)
         self._handed_back: list[int] = []
         self._orphaned: list[int] = []
 
@@ -185,12 +149,13 @@ class Producer:
         while not self._shutdown_started_at:
             await self._wait_for_wake(1.0 if self._unanswered else self.options.refresh_interval)
             try:
-                await self._dispatch()
+                fetched = await self._dispatch()
             except Exception as error:
                 await self._wait_out(error)
             else:
                 self._retry.reset()
-                await self._wait_for_stop(self.options.dispatch_cooldown)
+                if fetched:
+                    await self._pause()
 
     async def _wait_for_wake(self, timeout: float) -> None:
         try:
@@ -200,37 +165,62 @@ class Producer:
             self._more = True
         self._wake.clear()
 
-    async def _dispatch(self) -> None:
-        if self._unanswered:
-            for job in await self._lost_claims():
-                self._start_job(job)
-        if self._pulse is not None and self._more and not self.options.paused:
+    async def _pause(self) -> None:
+        """Wait before the next fetch, so that jobs that come one by one don't cost a fetch each."""
+        cooldown, limit = self.options.dispatch_cooldown, self.options.limit
+        if cooldown is None and self._pace.is_ample(limit - len(self._running), limit):
+            self._wake.set()
+        else:
+            await self._pace.pause(cooldown)
+
+    async def _dispatch(self) -> bool:
+        """Fetch and start jobs; return False where there was no reason to, or no room."""
+        if self._pulse is not None and (self._unanswered or (self._more and not self.options.paused)):
             await self._pulse.ensure(self.uuid, self.options.queue)
+        if self._unanswered:
+            asked = elapsed()
+            claims = await self._lost_claims()
+            for job in () if self._is_stale(asked) else claims:
+                self._start_job(job)
         options = self.options
         demand = options.limit - len(self._running)
         full = demand <= 0 or self._acker.pending >= BACKLOG or self._waits_for_processes
         if options.paused or full or not self._more or self._shutdown_started_at:
-            return
+            return False
         self._more = False
         early = self._early = set[int]()
+        asked = elapsed()
+        wanted = portion(demand, options)
         try:
-            jobs = await self._engine.fetch(options.queue, demand, self._node, self.uuid, self._workers())
+            jobs = await self._engine.fetch(options.queue, wanted, self._node, self.uuid, self._workers())
         except BaseException:
             self._more = True
             self._unanswered_until = time.monotonic() + CLAIM_WATCH
             raise
         finally:
             self._early = None
-        self._more = self._more or len(jobs) == demand
+        self._more = self._pace.note(len(jobs), wanted) or self._more
+        if jobs and self._is_stale(asked):
+            self._unanswered_until = time.monotonic() + CLAIM_WATCH
+            self.wake()
+            return True
         for job in jobs:
             self._start_job(job)
         for job_id in early:
             self.cancel(job_id)
         self._updated_at = datetime.now(UTC)
+        return True
 
     @property
     def _unanswered(self) -> bool:
         return time.monotonic() < self._unanswered_until
+
+    def _is_stale(self, asked: float) -> bool:
+        """Return whether an answer came too late to tell whose the jobs in it are.
+
+        This process was stopped meanwhile, or its network, for so long that they may have been rescued.
+        """
+        return self._pulse is not None and elapsed() - asked > self._pulse.rescue_after / 2
 
     async def _lost_claims(self) -> list[Job[Any]]:
         """Return jobs that a fetch claimed whose answer never came, or may still be on its way to the table.
@@ -261,9 +251,9 @@ class Producer:
 
     async def _wait_out(self, error: Exception) -> None:
         if self._retry.failures % 10 == 0:
-            known = is_unavailable(error)
-            level = logging.WARNING if known else logging.ERROR
-            logger.log(level, "queue %s can't fetch: %s", self.options.queue, error, exc_info=not known)
+            level = logging.WARNING if is_unavailable(error) else logging.ERROR
+            unknown = level == logging.ERROR and not isinstance(error, SchemaError)
+            logger.log(level, "queue %s can't fetch: %s", self.options.queue, error, exc_info=unknown)
         await self._wait_for_stop(self._retry.next())
         self.wake()
 
@@ -302,6 +292,7 @@ class Producer:
             self._handed_back.append(key[0])
         if self._more:
             self._wake.set()
+            self._pace.is_ample(self.options.limit - len(self._running), self.options.limit)
 
     def _report(self, outcome: Outcome, recorded: bool) -> None:
         if not recorded and not isinstance(outcome.error, RefusedOutcome):
@@ -349,7 +340,7 @@ class Producer:
     async def _stop_fetching(self, timeout: float) -> None:
         # A fetch that is under way must end by itself: cancelled, it could leave claimed jobs that nobody runs.
         self._shutdown_started_at = datetime.now(UTC)
-        self._stopping.set()
+        self._pace.stop()
         self.wake()
         if self._task is not None:
             await asyncio.wait([self._task], timeout=max(timeout, UNWIND))

@@ -27,6 +27,7 @@ from bridge.telemetry.events import (
     SupervisorInit,
 )
 from bridge.telemetry.spans import NO_SPAN, Span, span
+from bridge.telemetry.visible import guard_loggers
 
 __all__ = [
     "NO_SPAN",
@@ -51,3 +52,5 @@ __all__ = [
     "span",
     "wanted",
 ]
+
+guard_loggers()

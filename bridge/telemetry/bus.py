@@ -17,6 +17,9 @@ Handler = Callable[[str, Any], None]
 
 _handlers: Final[dict[str, tuple[frozenset[str], Handler]]] = {}
 
+# The same by event, replaced as a whole with each change.
+_listeners: dict[str, tuple[tuple[str, Handler], ...]] = {}
+
 # Handlers come and go from any thread, and from within other handlers. A signal's may do so while its thread holds it.
 _lock: Final = threading.RLock()
 
@@ -63,9 +66,8 @@ def wanted(name: str) -> bool:
 
 def emit(name: str, event: Any) -> None:
     """Send `event` to every handler that asked for `name`."""
-    for handler_id, (names, handler) in tuple(_handlers.items()):
-        if name in names:
-            _call(handler_id, handler, name, event)
+    for handler_id, handler in _listeners.get(name, ()):
+        _call(handler_id, handler, name, event)
 
 
 def names_of(events: str | Iterable[str]) -> frozenset[str]:
@@ -84,8 +86,13 @@ def names_of(events: str | Iterable[str]) -> frozenset[str]:
 
 
 def _count_wishes() -> None:
-    global _wanted  # noqa: PLW0603 - a set that is replaced is read without a lock, from any thread
-    names = frozenset().union(*(names for names, _ in tuple(_handlers.values())))
+    global _wanted, _listeners  # noqa: PLW0603 - what is replaced is read without a lock, from any thread
+    handlers = tuple(_handlers.items())
+    names = frozenset().union(*(names for _, (names, _) in handlers))
+    _listeners = {
+        name: tuple((handler_id, handler) for handler_id, (asked, handler) in handlers if name in asked)
+        for name in names
+    }
     _wanted = names | {span for span in SPANS if any(name.startswith(f"{span}.") for name in names)}
 
 

@@ -10,8 +10,9 @@ tells beside that is known at the end.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 JOB_START: Final = "oban.job.start"
 JOB_STOP: Final = "oban.job.stop"
@@ -66,8 +67,7 @@ EVENTS: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Instance:
+class Instance(Struct, frozen=True):
     """The instance of Oban that an event comes from; a process may have several.
 
     Attributes:
@@ -85,8 +85,7 @@ class Instance:
 NOBODY: Final = Instance()
 
 
-@dataclass(frozen=True, slots=True)
-class JobStart:
+class JobStart(Struct, frozen=True):
     """`oban.job.start`: a worker is about to run `job`; `system_time` is nanoseconds since 1970."""
 
     job: Any
@@ -94,8 +93,7 @@ class JobStart:
     oban: Instance = NOBODY
 
 
-@dataclass(frozen=True, slots=True)
-class JobStop:
+class JobStop(Struct, frozen=True):
     """`oban.job.stop`: a worker came to an end without failing.
 
     Attributes:
@@ -117,8 +115,7 @@ class JobStop:
     oban: Instance = NOBODY
 
 
-@dataclass(frozen=True, slots=True)
-class JobException:
+class JobException(Struct, frozen=True):
     """`oban.job.exception`: a worker failed, or its job could not be given to it.
 
     `state` is retryable or discarded. Args that break the worker's contract make it cancelled, or available where the
@@ -134,8 +131,7 @@ class JobException:
     oban: Instance = NOBODY
 
 
-@dataclass(frozen=True, slots=True)
-class QueueShutdown:
+class QueueShutdown(Struct, frozen=True):
     """`oban.queue.shutdown`: a queue stopped, which took `elapsed` nanoseconds.
 
     `orphaned` are the ids of jobs that did not end in time.
@@ -147,16 +143,14 @@ class QueueShutdown:
     oban: Instance = NOBODY
 
 
-@dataclass(frozen=True, slots=True)
-class SupervisorInit:
+class SupervisorInit(Struct, frozen=True):
     """`oban.supervisor.init`: an instance has started."""
 
     system_time: int
     oban: Instance = NOBODY
 
 
-@dataclass(frozen=True, slots=True)
-class NotifierSwitch:
+class NotifierSwitch(Struct, frozen=True):
     """`oban.notifier.switch`: `status`, what a node knows of its link to others, is another one now.
 
     It is isolated, solitary, clustered or unknown.
@@ -166,8 +160,7 @@ class NotifierSwitch:
     oban: Instance = NOBODY
 
 
-@dataclass(frozen=True, slots=True)
-class StagerSwitch:
+class StagerSwitch(Struct, frozen=True):
     """`oban.stager.switch`: `mode`, how queues hear of jobs that are due, is another one now.
 
     With `global` the leader's stager tells all nodes, with `local` each node looks for itself.
@@ -177,16 +170,14 @@ class StagerSwitch:
     oban: Instance = NOBODY
 
 
-@dataclass(frozen=True, slots=True)
-class PluginInit:
+class PluginInit(Struct, frozen=True):
     """`oban.plugin.init`: a service has been started."""
 
     plugin: str
     oban: Instance = NOBODY
 
 
-@dataclass(frozen=True, slots=True)
-class Plugin:
+class Plugin(Struct, frozen=True):
     """The span `oban.plugin`: a round of a background service, with what it did.
 
     Attributes:
@@ -212,8 +203,7 @@ class Plugin:
     reindexed: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Notify:
+class Notify(Struct, frozen=True):
     """The span `oban.notifier.notify`: messages are sent on a channel.
 
     `channel` is its short name, `payloads` the messages as they were given.
@@ -227,8 +217,7 @@ class Notify:
     error: BaseException | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Election:
+class Election(Struct, frozen=True):
     """The span `oban.peer.election`: a node tries to take or renew the lease, or gives it up as it stops.
 
     Attributes:
@@ -248,8 +237,7 @@ class Election:
     error: BaseException | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Operation:
+class Operation(Struct, frozen=True):
     """The spans `oban.engine.…`: statements that insert, fetch or change jobs, until the last one is answered.
 
     Attributes:

@@ -10,9 +10,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final
+
+from msgspec import Struct
 
 from bridge.errors import ValidationError
 from bridge.telemetry.events import Instance
@@ -20,8 +21,7 @@ from bridge.telemetry.events import Instance
 logger = logging.getLogger("bridge.telemetry")
 
 
-@dataclass(slots=True)
-class Insertion:
+class Insertion(Struct):
     """An insertion of jobs.
 
     Attributes:
@@ -37,8 +37,7 @@ class Insertion:
     carrier: Mapping[str, str] | None = None
 
 
-@dataclass(slots=True)
-class Run:
+class Run(Struct):
     """A run of a job.
 
     Attributes:

@@ -14,6 +14,7 @@ import msgspec
 
 from bridge.errors import message_of
 from bridge.telemetry import events
+from bridge.telemetry.visible import visible_json
 
 _JOB_FIELDS = ("id", "worker", "queue", "attempt", "max_attempts", "args", "meta", "tags")
 _job_values = attrgetter("id", "worker", "queue", "attempt", "max_attempts", "shown_args", "shown_meta", "tags")
@@ -65,7 +66,7 @@ def format_event(name: str, event: Any) -> dict[str, Any]:
 
 
 def _encode(line: Any) -> str:
-    return msgspec.json.encode(line, enc_hook=repr).decode()
+    return visible_json(msgspec.json.encode(line, enc_hook=repr).decode())
 
 
 def _word(value: Any) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from types import TracebackType
 from typing import Any, Final, Self
+
+from msgspec.structs import replace
 
 from bridge.telemetry.bus import emit, wanted
 

@@ -5,6 +5,8 @@ import asyncio
 import pytest
 from queues.rig import make_worker
 
+from bridge.engine.schema import install_worker_index
+
 from .rig import examined, found, producer, put
 
 OLD = {"scheduled_at": "timezone('UTC', now()) - interval '10 minutes'"}
@@ -151,3 +153,40 @@ async def test_queues_are_found_one_by_one_whatever_their_backlog(installed, own
     finding = await found(installed, "unserved-queues", "warning")
 
     assert finding.figures["queues"].keys() == {f"q{n}" for n in range(7)}
+
+
+async def fill(conn, worker, number, **columns):
+    values = {"queue": "'alpha'", "priority": "0", **columns}
+    await conn.execute(
+        f"insert into oban_jobs (worker, {', '.join(values)}) "
+        f"select '{worker}', {', '.join(values.values())} from generate_series(1, {number})"
+    )
+
+
+async def test_many_jobs_of_others_before_ones_own_are_a_warning_until_the_index_is_there(installed, own):
+    await fill(own, "Elixir.Mailer", 1_500)
+    await fill(own, "Mine", 1, priority="1")
+    await fill(own, "Elixir.Mailer", 500, priority="2")
+
+    finding = await found(installed, "foreign-jobs", "warning", workers=["Mine"])
+
+    assert finding.figures == {"queues": {"alpha": 1_500}, "index": False}
+    assert finding.seen == "1,500 jobs of unknown workers at the head of 1 queue"
+    assert finding.details == ("alpha: each fetch reads 1,500 jobs of Elixir.Mailer first",)
+    assert "bridge install --worker-index" in finding.mend
+    await found(installed, "foreign-jobs", "ok")  # nothing was imported, so nothing can be known
+
+    await install_worker_index(own)
+    finding = await found(installed, "foreign-jobs", "ok", workers=["Mine"])
+    assert "bridge_jobs_worker" in finding.seen
+
+
+async def test_jobs_of_others_count_in_queues_that_are_worked_here_and_only_before_ones_own(installed, own):
+    await fill(own, "Elixir.Mailer", 1_200, queue="'theirs'")
+    await fill(own, "Mine", 1)
+    await fill(own, "Elixir.Mailer", 1_200, priority="1")
+    await found(installed, "foreign-jobs", "ok", workers=["Mine"])
+
+    await producer(own, queue="theirs")
+    finding = await found(installed, "foreign-jobs", "warning", workers=["Mine"])
+    assert finding.figures["queues"] == {"theirs": 1_200}

@@ -24,7 +24,7 @@ def test_every_option_may_be_given():
 
 def test_the_defaults_are_obans():
     found = QueueOptions("badges")
-    assert (found.limit, found.dispatch_cooldown, found.refresh_interval) == (10, 0.005, 60)
+    assert (found.limit, found.dispatch_cooldown, found.refresh_interval) == (10, None, 60)
     assert (found.workers, found.paused) == ("known", False)
 
 

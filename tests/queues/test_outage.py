@@ -15,6 +15,7 @@ from bridge.engine.schema import install
 from bridge.postgres import temporary_server
 from bridge.pubsub import Link
 from bridge.queues.backoff import RetryDelay
+from bridge.testing.interop.gate import Gate
 
 from .rig import PATIENCE, connected, insert_row, node, reconnected, row_of, states, until
 
@@ -225,6 +226,37 @@ async def test_jobs_of_a_fetch_whose_answer_was_lost_are_run(installed, start, w
         await ends.first(5)
     assert sorted(seen) == [(job.id, 1) for job in jobs]
     assert await states(conn) == {"completed": 5}
+
+
+async def test_jobs_rescued_before_their_fetch_was_answered_are_left_alone(installed, worker, ends, conn, registry):
+    seen = []
+
+    async def process(job):
+        seen.append((job.id, job.attempt))
+
+    cls = worker(process)
+    options = {"queues": {"default": {"limit": 3, "paused": True}}, "lifeline": {"rescue_after": 1, "enabled": False}}
+    with Gate(installed) as between:
+        async with node(between.url(), registry, **options) as oban:
+            ours, theirs = await oban.enqueue_many([cls.new(), cls.new()])
+            await connected(oban)
+            between.delay(0.4)
+            await oban.resume_queue("default", local_only=True)
+            await until(lambda: is_executing(conn, theirs))
+            # What a rescue and another node's fetch do; the answer to ours is on its way.
+            await conn.execute(
+                "update oban_jobs set attempt = 2, attempted_by = array['b', gen_random_uuid()::text] where id = $1",
+                theirs.id,
+            )
+            await until(lambda: asyncio.sleep(0, oban._parts.queues._producers["default"]._unanswered))
+            between.delay(0)
+            await ends.first(1, patience=RETURN)
+    assert seen == [(ours.id, 1)]
+    assert await states(conn) == {"completed": 1, "executing": 1}
+
+
+async def is_executing(conn, job):
+    return (await row_of(conn, job))["state"] == "executing"
 
 
 async def test_a_stop_hands_back_what_a_fetch_claimed_whose_answer_was_lost(installed, worker, conn, registry):

@@ -11,6 +11,7 @@ from driver import Tally, main
 from oban_rows import WAITING, fills
 
 from bridge import Job, Oban, Worker, telemetry, worker
+from bridge.engine.schema import worker_index_sql
 
 TALLY: list[Tally] = []
 
@@ -50,7 +51,7 @@ class BridgePeer(AsyncpgPeer):
     """Bridge."""
 
     packages = ("oban-bridge", "asyncpg", "uvloop")
-    fills: ClassVar = fills("Noop")
+    fills: ClassVar = {**fills("Noop"), "worker-index": worker_index_sql()}
     waiting = WAITING
     _client: Any = None
     _worker: Any = None
@@ -60,10 +61,14 @@ class BridgePeer(AsyncpgPeer):
         await Oban(dsn=self.dsn).install()
 
     async def open(self) -> None:
-        """Start a client."""
+        """Attach the handler; an instance connects as it starts, and one without queues is there to insert alone."""
         TALLY[:] = [self.tally]
         telemetry.attach("bench", "oban.job.*", lambda _name, _event: None)
-        self._client = await Oban(dsn=self.dsn, name="Client").start()
+
+    async def lend(self) -> None:
+        """Start a client."""
+        if self._client is None:
+            self._client = await Oban(dsn=self.dsn, name="Client").start()
 
     async def enqueue(self, kind: str, count: int) -> None:
         """Insert all in one call."""

@@ -61,7 +61,7 @@ class ElixirPeer(AsyncpgPeer):
         return await self._node.rpc(expression, timeout, **bindings)
 
     async def enqueue(self, kind: str, count: int) -> None:
-        """Insert all in one call."""
+        """Insert 5,000 a call."""
         await self._ask("Bench.Tally.enqueue(kind, count)", 600, kind=kind.capitalize(), count=count)
 
     async def enqueue_one(self, args: dict[str, Any], at: float | None = None) -> None:

@@ -18,6 +18,7 @@ from bridge.engine.schema.statements import OWN_TABLES, quote_ident
 from bridge.engine.schema.uninstall import require_ours, uninstall, uninstall_sql
 from bridge.engine.schema.unique_index import install_unique_index, unique_index_sql
 from bridge.engine.schema.upgrade import numbered_version, repair, upgrade, upgrade_sql
+from bridge.engine.schema.worker_index import install_worker_index, worker_index_sql
 
 __all__ = [
     "MANAGED_ELSEWHERE",
@@ -32,6 +33,7 @@ __all__ = [
     "install_own",
     "install_sql",
     "install_unique_index",
+    "install_worker_index",
     "numbered_version",
     "own_sql",
     "quote_ident",
@@ -42,4 +44,5 @@ __all__ = [
     "unique_index_sql",
     "upgrade",
     "upgrade_sql",
+    "worker_index_sql",
 ]

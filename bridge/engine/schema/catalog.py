@@ -56,6 +56,9 @@ class Catalog:
         lacks: What a full version 14 has and this database has not. Empty where the tables are of no use to
             Bridge or are managed elsewhere.
         has_unique_index: The index that `install_unique_index` makes is there and usable.
+        has_worker_index: The index that `install_worker_index` makes is there and usable.
+        has_state_index: Jobs can be found by state, queue and priority, one after the other: there is a usable index
+            that begins so, the one of fetches, and no priority is null.
         origin: Who made the tables, as far as can be told: `"oban"` (its migrations or `install`, which leave
             the same), `"oban-py"`, `"elsewhere"` for `∞`, or `"unknown"`.
     """
@@ -74,6 +77,8 @@ class Catalog:
     max_attempts_limit: int = 2**31 - 1
     lacks: tuple[Lack, ...] = ()
     has_unique_index: bool = False
+    has_worker_index: bool = False
+    has_state_index: bool = False
     origin: Origin = "unknown"
 
     @property
@@ -152,7 +157,8 @@ async def inspect(conn: Connection, prefix: str = "public") -> Catalog:
     row = await _read(conn, prefix)
     if not row["installed"]:
         return Catalog(prefix, row["schema_exists"], None, objects=tuple(row["objects"]))
-    return replace(_judge(prefix, tuple(row["objects"]), _facts(row)), has_unique_index=row["has_unique_index"])
+    found = {name: row[name] for name in ("has_unique_index", "has_worker_index", "has_state_index")}
+    return replace(_judge(prefix, tuple(row["objects"]), _facts(row)), **found)
 
 
 async def count_jobs(conn: Connection, prefix: str = "public") -> dict[str, int]:

@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from msgspec import Struct
+
 from bridge.engine.schema.statements import quote_ident, statement
 
 if TYPE_CHECKING:
@@ -39,8 +41,7 @@ class Lack:
     by_hand: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(Struct, frozen=True):
     """The catalog of one `oban_jobs`, as far as a judgement needs it.
 
     Attributes:
@@ -66,8 +67,7 @@ class Facts:
     has_peers: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
+class _Part(Struct, frozen=True):
     """One part of version 14: since which version, what its absence costs, and the file that puts it back."""
 
     name: str

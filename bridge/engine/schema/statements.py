@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from importlib.resources import files
-from typing import TYPE_CHECKING, Any, TypeAlias
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from bridge.errors import InvalidSetting
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 OWN_TABLES = ("bridge_producers", "bridge_peers", "bridge_crons")
 """The tables that are Bridge's, not Oban's: `uninstall` drops them, and none is part of version 14."""
 
+_FOLDER: Final = Path(__file__).parent / "sql"
 _LONGEST_NAME = 63
 
 
@@ -66,4 +67,4 @@ def _is_name(name: object) -> bool:
 
 @cache
 def _read(name: str) -> str:
-    return files(__package__).joinpath("sql", f"{name}.sql").read_text("utf-8")
+    return (_FOLDER / f"{name}.sql").read_text("utf-8")

@@ -1,25 +1,33 @@
--- Makes due jobs available ($1: may this node stage? The guard asks whether an Elixir node does), announces their queues, and tells which of this node's queues
--- ($4) have something to fetch. Rows are locked and checked again, so that two of these can't undo each other.
+-- Makes due jobs available ($6: may this node stage? The guard asks whether an Elixir node does), announces their queues, and
+-- tells which of this node's queues ($4) have something to fetch. $1 now, $2 how many, $5 the channel of new jobs, or null.
+-- Rows are locked and checked again, so that two of these can't undo each other; twice as many as are staged are looked at, so
+-- that rows that somebody holds can be left out. `(…) is true` and `id = any(array(…))` keep to the primary key whatever the
+-- statistics say.
 with due as (
   select id
   from {prefix}.oban_jobs
-  where $1::boolean
-    and {guard}
-    and state in ('scheduled', 'retryable')
-    and scheduled_at <= $2
+  where id = any(array(
+      select found.id
+      from (
+        {due}
+      ) as found
+      where $6::boolean
+        and {guard}
+      limit 2 * $2
+    ))
+    and (state in ('scheduled', 'retryable')) is true
+    and scheduled_at <= $1
     and attempt < max_attempts
-    and {which}
   order by scheduled_at desc, id desc
-  limit $3
+  limit $2
   for update skip locked
 ),
 staged as (
-  update {prefix}.oban_jobs as j
+  update {prefix}.oban_jobs
   set state = 'available'
-  from due
-  where j.id = due.id
-    and j.state in ('scheduled', 'retryable')
-  returning j.queue
+  where id = any(array(select id from due))
+    and (state in ('scheduled', 'retryable')) is true
+  returning queue
 ),
 staged_queues as (
   select queue, count(*) as jobs
@@ -37,4 +45,12 @@ select
   0,
   null
 from unnest($4::text[]) as mine (queue)
-where exists (select from {prefix}.oban_jobs as j where j.state = 'available' and j.queue = mine.queue)
+cross join lateral (
+  select
+  from {prefix}.oban_jobs as job
+  cross join jsonb_array_elements('[1]') as once
+  where job.state = 'available'
+    and job.queue = mine.queue
+  order by job.priority, job.scheduled_at, job.id
+  limit 1
+) as head

@@ -94,6 +94,9 @@ class Setup(Struct, array_like=True, tag=True):
     modules: list[str]
     levels: Mapping[str, int]
 
+    def __repr__(self) -> str:  # the DSN may hold a password, and a repr ends up in logs
+        return f"Setup(name={self.name!r}, prefix={self.prefix!r}, node={self.node!r})"
+
 
 class Run(Struct, array_like=True, tag=True):
     """Run a job; `number` is this run's in all that is said of it."""

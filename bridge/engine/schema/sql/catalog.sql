@@ -49,7 +49,8 @@ with
       a.attname::text as name,
       pg_catalog.format_type(a.atttypid, a.atttypmod) as type,
       a.atttypid,
-      a.attidentity
+      a.attidentity,
+      a.attnotnull
     from pg_catalog.pg_attribute as a
     join jobs on jobs.oid = a.attrelid
     where a.attnum > 0
@@ -96,6 +97,9 @@ select
   array(select shape from indexes where usable) as indexes,
   array(select name from indexes where not usable) as broken_indexes,
   exists (select from indexes where usable and name = 'bridge_jobs_unique') as has_unique_index,
+  exists (select from indexes where usable and name = 'bridge_jobs_worker') as has_worker_index,
+  exists (select from indexes where usable and shape = 'btree(state,queue,priority,scheduled_at,id)')
+    and exists (select from attributes where name = 'priority' and attnotnull) as has_state_index,
   exists (
     select
     from pg_catalog.pg_trigger as t

@@ -1,0 +1,1 @@
+drop index if exists {prefix}.bridge_jobs_worker

@@ -1,0 +1,375 @@
+"""Names and texts of any content stay what they are: in SQL, JSON, notifications, log lines, metrics and terminals."""
+
+import asyncio
+import io
+import json
+import logging
+import re
+import unicodedata
+from datetime import datetime
+from pathlib import Path
+
+import asyncpg
+import pytest
+from cli.rig import Commands
+from databases import dsn_of, run_on_server
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+from queues.conftest import ends, gate, worker
+from queues.rig import connected, insert_row, row_of
+from telemetry.conftest import forget
+
+from bridge import Job, Oban, telemetry
+from bridge.cli.logs import _JsonFormatter
+from bridge.engine import Connections, Engine
+from bridge.engine.schema import inspect, install, install_own, quote_ident
+from bridge.engine.statements import Statements
+from bridge.errors import InvalidJob, InvalidSetting, ValidationError
+from bridge.queues.failures import error_entry
+from bridge.telemetry import Instance, JobException, JobStart, JobStop
+from bridge.telemetry.lines import encode_event, format_event, text_line
+from bridge.telemetry.log import attach_logger
+from bridge.telemetry.prometheus import Metrics
+from bridge.telemetry.visible import LOGGERS, visible, visible_json
+
+__all__ = ["ends", "forget", "gate", "worker"]
+
+#: Pieces that mean something to somebody on the way.
+PIECES = (
+    "'", '"', "''", "\\", "\\'", "$$", "$1", "%s", "%(x)s", "%", "{}", "{prefix}", "{columns}", "{0}", ";", "--",
+    "/*", "*/",
+    "\n", "\r", "\r\n", "\t", "\x1b[2J", "\x1b]0;x\x07", "\x9b31m", "\x7f", "\x08", "\u2028", "\u2029", "\u202e",
+    "\ufeff", "\u200f",
+    "null", '{"a": 1}', "[red]", "NaN", "e\u0301", "\U0001f600", "\U000e0041", "drop table oban_jobs", "a", " ",
+    "=", ":", "*",
+)  # fmt: skip
+NASTY = st.lists(st.sampled_from(PIECES), min_size=1, max_size=12).map("".join)
+ANY = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), min_size=1, max_size=100)
+TEXTS = st.one_of(NASTY, ANY)
+NAMES = TEXTS.filter(lambda text: len(text) <= 127)
+PREFIXES = TEXTS.filter(lambda text: len(text.encode()) <= 40 and not text.startswith("pg_"))
+
+few = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+some = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+def unsafe(text, keep=""):
+    """What a terminal would obey, or what begins another line."""
+    found = {char for char in text if unicodedata.category(char) in {"Cc", "Cf", "Cs", "Zl", "Zp"}}
+    return found - {"\u200c", "\u200d"} - set(keep)
+
+
+@pytest.fixture
+async def engine(installed):
+    async with asyncpg.create_pool(installed, min_size=1, max_size=1) as pool:
+        async with pool.acquire() as conn:
+            catalog = await inspect(conn, "public")
+        yield Engine(Connections(pool), "public", catalog)
+
+
+@pytest.fixture
+def run():
+    """Runs coroutines of a property, one after the other, in a loop of its own."""
+    with asyncio.Runner() as runner:
+        yield runner.run
+
+
+# SQL, JSON and notifications
+
+
+async def _in_a_schema(dsn, prefix, queue, name):
+    conn = await asyncpg.connect(dsn)
+    heard = asyncio.Queue()
+    await install(conn, prefix)
+    await install_own(conn, prefix)
+    await conn.add_listener(f"{prefix}.oban_insert", lambda *message: heard.put_nowait(message[3]))
+    async with Oban(dsn=dsn, prefix=prefix, name=name) as oban:
+        job = await oban.enqueue(Job(name, queue=queue, args={name: queue}, meta={queue: name}, tags=[]))
+        [other] = await oban.enqueue_many([Job(name, queue=queue)])
+        assert [each.id for each in await oban.jobs(queue=queue, worker=name)] == [other.id, job.id]
+        assert await oban.cancel_jobs(queue=queue) == 2
+    for _ in range(2):
+        assert json.loads(await asyncio.wait_for(heard.get(), 10)) == {"queue": queue}
+    tables = await conn.fetch("select tablename from pg_tables where schemaname = $1 order by 1", prefix)
+    assert [row[0] for row in tables] == ["bridge_crons", "bridge_producers", "oban_jobs", "oban_peers"]
+    row = await row_of(conn, job, prefix)
+    assert (row["args"], row["meta"], row["worker"], row["queue"]) == ({name: queue}, {queue: name}, name, queue)
+    await conn.execute(f"drop schema {quote_ident(prefix)} cascade")
+    await conn.close()
+
+
+@few
+@given(prefix=PREFIXES, queue=NAMES, name=NAMES)
+@example(prefix='"; drop schema public; --', queue="$$ || pg_sleep(9) || $$", name="%s{prefix}\n")
+@example(prefix="{columns}{where}{prefix}", queue="{queue}", name="'")
+def test_a_schema_a_queue_a_worker_and_an_instance_of_any_name(database_of_module, run, prefix, queue, name):
+    run(_in_a_schema(database_of_module, prefix, queue, name))
+
+
+@pytest.fixture
+def database_of_module(run):
+    """A database for all examples of a property; schemas come and go in it."""
+    run(run_on_server('create database "bridge_injection"'))
+    yield dsn_of("bridge_injection")
+    run(run_on_server('drop database "bridge_injection" with (force)'))
+
+
+@some
+@given(text=TEXTS)
+def test_a_prefix_stands_in_statements_as_one_quoted_name(text):
+    if len(text.encode()) > 63:
+        return
+    quoted = quote_ident(text)
+    assert quoted[1:-1].replace('""', "").count('"') == 0
+    for name in ("insert_job", "fetch_jobs", "stage_jobs"):
+        statement = Statements(text).fill(name, guard="true", which="true", same="true", where="true")
+        plain = Statements("public").fill(name, guard="true", which="true", same="true", where="true")
+        assert statement == plain.replace('"public"', quoted)
+
+
+async def test_names_that_no_column_holds_are_refused_before_anything_is_sent(engine):
+    for bad in ("a\x00b", "\ud800", "", "x" * 128, 1, None, b"x"):
+        for job in (lambda bad=bad: Job(bad), lambda bad=bad: Job("W", queue=bad)):
+            with pytest.raises(InvalidJob):
+                await engine.insert(job())
+    for bad in ("a\x00b", "\ud800"):
+        with pytest.raises(ValidationError):
+            await engine.insert(Job("W", tags=[bad]))
+        for options in ({"args": {bad: 1}}, {"args": {"a": bad}}, {"meta": {bad: 1}}):
+            with pytest.raises(ValidationError):
+                await engine.insert(Job("W", **options))
+        for option in ("prefix", "node", "name"):
+            with pytest.raises(InvalidSetting):
+                Oban(dsn="postgresql://h/d", **{option: bad})
+
+
+HOSTILE = "q'\"\\$$%s{}\n\x1b[31m\u202e"
+
+
+async def test_a_whole_node_with_hostile_names_runs_pauses_and_resumes(start, registry, worker, ends, conn, caplog):
+    async def process(_job):
+        raise ValueError(HOSTILE)
+
+    cls = worker(process, name=f"W{HOSTILE}")
+    name = re.sub(r"\s", "", HOSTILE)
+    oban = await start(queues={HOSTILE: 2}, name=f"N{name}", node=name)
+    await asyncio.wait_for(connected(oban), 10)
+    job = await oban.enqueue(
+        cls.new({HOSTILE: HOSTILE}, queue=HOSTILE, tags=[HOSTILE], meta={HOSTILE: 1}, max_attempts=1)
+    )
+    await ends.of(job)
+    await oban.pause_queue(HOSTILE)
+    await oban.resume_queue(HOSTILE)
+    assert oban.check_queue(HOSTILE).queue == HOSTILE
+    row = await row_of(conn, job)
+    assert (row["state"], row["attempted_by"][0], row["args"]) == ("discarded", name, {HOSTILE: HOSTILE})
+    assert row["errors"][0]["error"].startswith(f"** (ValueError) {HOSTILE}")
+    assert [record for record in caplog.records if unsafe(record.getMessage())] == []
+
+
+@some
+@given(text=st.one_of(TEXTS, st.text(max_size=50)))
+def test_error_entries_are_one_json_object_that_every_reader_takes(text):
+    class Odd(Exception):
+        pass
+
+    entry = json.loads(error_entry(Odd(text), 1, datetime(2026, 1, 1)))  # noqa: DTZ001 - as the column has it
+    assert set(entry) == {"attempt", "at", "error"}
+    assert "\x00" not in entry["error"]
+    entry["error"].encode()
+
+
+# Log lines
+
+SHOP = Instance("Oban", "public", "web")
+
+
+def job_of(text):
+    return Job.from_row({
+        "id": 1, "state": "executing", "queue": text, "worker": text, "args": json.dumps({text: [text]}),
+        "meta": json.dumps({text: text}), "tags": [text], "errors": None, "attempt": 1, "max_attempts": 3,
+        "priority": 0,
+        "attempted_by": [text, text], "inserted_at": None, "scheduled_at": None, "attempted_at": None,
+        "completed_at": None, "cancelled_at": None, "discarded_at": None,
+    })  # fmt: skip
+
+
+@some
+@given(text=TEXTS)
+def test_both_loggers_write_a_line_for_an_event_with_nothing_in_it_that_is_obeyed(text):
+    shop = Instance(text, text, text)
+    job = job_of(text)
+    for event in (JobStart, JobStop, JobException):
+        made = _made(event, job, shop, ValueError(text))
+        line = encode_event("oban.job.stop", made)
+        assert not unsafe(line)
+        assert json.loads(line)["worker"] == text
+        assert json.loads(line)["args"] == {text: [text]}
+        assert not unsafe(text_line(format_event("oban.job.stop", made)))
+
+
+def _made(cls, job, shop, error):
+    values = {"job": job, "oban": shop, "error": error, "state": "success"}
+    fields = getattr(cls, "__struct_fields__", None) or getattr(cls, "__dataclass_fields__", None) or cls.__slots__
+    numbers = dict.fromkeys(fields, 1)
+    return cls(
+        **{name: values.get(name, numbers[name]) for name in fields if name in values or not name.startswith("_")}
+    )
+
+
+@some
+@given(text=TEXTS)
+def test_the_text_logger_s_words_can_be_told_apart(text):
+    line = text_line(format_event("oban.job.start", _made(JobStart, job_of(text), SHOP, None)))
+    word = re.search(r' worker=("(?:[^"\\]|\\.)*"|[^ ]*) queue=', line)[1]
+    assert (json.loads(word) if word.startswith('"') else word) == text
+
+
+@some
+@given(text=st.one_of(TEXTS, st.text(max_size=50)))
+@pytest.mark.parametrize("name", ["bridge", "bridge.queues", "bridge.maintenance"])
+def test_the_package_s_own_messages_are_a_line_each_in_every_log(name, text):
+    stream, own = io.StringIO(), io.StringIO()
+    plain, as_json = logging.StreamHandler(stream), logging.StreamHandler(own)
+    as_json.setFormatter(_JsonFormatter())
+    logger = logging.getLogger(name)
+    for handler in (plain, as_json):
+        logger.addHandler(handler)
+    try:
+        logger.warning("worker %s of %s, 100%%", text, "a")
+    finally:
+        for handler in (plain, as_json):
+            logger.removeHandler(handler)
+    assert not unsafe(stream.getvalue().removesuffix("\n"))
+    assert stream.getvalue().endswith(" of a, 100%\n")
+    assert not unsafe(own.getvalue().removesuffix("\n"))
+    assert "worker " in json.loads(own.getvalue())["message"]
+
+
+def test_every_logger_of_the_package_is_guarded():
+    root = Path(telemetry.__file__).parents[1]
+    used = {
+        found
+        for path in root.rglob("*.py")
+        if "testing" not in path.parts
+        for found in re.findall(r'getLogger\("(bridge[\w.]*)"\)', path.read_text(encoding="utf-8"))
+    }
+    assert used == set(LOGGERS)
+    assert all(any(type(found).__name__ == "OneLine" for found in logging.getLogger(name).filters) for name in LOGGERS)
+
+
+@some
+@given(text=st.one_of(TEXTS, st.text(max_size=50)))
+def test_what_is_made_visible_says_the_same(text):
+    assert not unsafe(visible(text))
+    assert visible("plain ünï 日本") == "plain ünï 日本"
+    if not any(unicodedata.category(char) == "Cs" for char in text):
+        line = visible_json(json.dumps(text, ensure_ascii=False))
+        assert json.loads(line) == text
+        assert not unsafe(line)
+
+
+async def test_a_log_that_somebody_attached_gets_lines_too(start, registry, worker, ends, caplog):
+    caplog.set_level(logging.INFO)
+    for encode in (True, False):
+        attach_logger(encode=encode, handler_id=f"line-{encode}")
+    cls = worker(lambda _job: None, name=f"W{HOSTILE}")
+    oban = await start(queues={"default": 1})
+    await ends.of(await oban.enqueue(cls.new({HOSTILE: HOSTILE})))
+    lines = [record.getMessage() for record in caplog.records if record.name == "oban"]
+    assert len(lines) >= 4
+    assert [line for line in lines if unsafe(line)] == []
+
+
+# Metrics
+
+
+async def test_metrics_keep_labels_of_any_content_apart(start, registry, worker, ends):
+    found = CollectorRegistry()
+    metrics = Metrics(found)
+    try:
+        cls = worker(lambda _job: None, name=f"W{HOSTILE}")
+        oban = await start(queues={HOSTILE: 1})
+        await ends.of(await oban.enqueue(cls.new({}, queue=HOSTILE)))
+        text = generate_latest(found).decode()
+        labels = {
+            sample.labels["worker"]
+            for family in text_string_to_metric_families(text)
+            for sample in family.samples
+            if "worker" in sample.labels
+        }
+        assert labels == {f"W{HOSTILE}"}
+    finally:
+        metrics.close()
+
+
+# Junk that others send
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        HOSTILE,
+        '{"action": "pause"}',
+        json.dumps({"action": HOSTILE, "queue": HOSTILE, "ident": HOSTILE}),
+        json.dumps({"action": "scale", "queue": "*", "limit": HOSTILE}),
+        json.dumps({"action": "start", "queue": HOSTILE, "limit": {"__class__": "os.system"}}),
+        json.dumps({"action": "pkill", "job_id": HOSTILE}),
+        "H4sI" + "A" * 500,
+        "H4sIAAAAAAAAA" + "/" * 7_000,
+        "[" * 7_000,
+    ],
+    ids=lambda text: text[:12].encode("unicode_escape").decode(),
+)
+async def test_messages_of_strangers_end_nothing_and_log_lines(start, registry, worker, ends, conn, caplog, payload):
+    cls = worker(lambda _job: None)
+    oban = await start(queues={"default": 1})
+    await asyncio.wait_for(connected(oban), 10)
+    for channel in ("insert", "signal", "leader", "sonar"):
+        await conn.execute("select pg_notify($1, $2)", f"public.oban_{channel}", payload)
+    await ends.of(await oban.enqueue(cls.new({})))
+    assert [record for record in caplog.records if unsafe(record.getMessage())] == []
+
+
+# Terminals
+
+
+@pytest.mark.parametrize(
+    "command", [["jobs", "list"], ["doctor"], ["status"], ["queues", "list"], ["jobs", "show", "1"]]
+)
+async def test_errors_of_commands_steer_no_terminal(installed, tmp_path, command):
+    told = await Commands(installed, tmp_path).process(*command, BRIDGE_PREFIX="x\x1b]0;owned\x07\x1b[2J\u202e")
+    assert "x\\x1b]0;owned\\x07" in told.stdout + told.stderr
+    assert not unsafe(told.stdout + told.stderr, keep="\n")
+
+
+async def test_a_doctor_s_findings_and_a_job_s_args_steer_none(installed, conn, tmp_path):
+    await insert_row(conn, worker=f"W{HOSTILE}", queue=HOSTILE, args=json.dumps({HOSTILE: HOSTILE}), state="available")
+    await conn.execute(
+        "update oban_jobs set scheduled_at = now() - interval '1 day', attempted_by = array[$1, $1], tags = array[$1]",
+        HOSTILE,
+    )
+    for command in (["doctor"], ["jobs", "list"], ["jobs", "show", "1"], ["queues", "list"]):
+        told = await Commands(installed, tmp_path).process(*command)
+        assert "\\x1b[31m" in told.stdout
+        assert not unsafe(told.stdout + told.stderr, keep="\n")
+
+
+async def test_what_is_told_of_dead_nodes_steers_none(installed, conn, tmp_path):
+    await install_own(conn)
+    await conn.execute(
+        "insert into bridge_producers values ('dead', 'Oban', $1, 'default', 1, '2020-01-01', '2020-01-01')", HOSTILE
+    )
+    for uuid in ("dead", "unknown"):
+        await conn.execute(
+            "insert into oban_jobs (worker, state, attempt, attempted_at, attempted_by) "
+            "values ('W', 'executing', 1, '2020-01-01', array[$1, $2])", HOSTILE, uuid,
+        )  # fmt: skip
+    for command in (["maintain", "rescue", "--dry-run"], ["maintain", "rescue", "--dry-run", "--json"]):
+        told = await Commands(installed, tmp_path).process(*command)
+        assert told.returncode == 0
+        assert "[31m" in told.stdout
+        assert not unsafe(told.stdout + told.stderr, keep="\n")
+    assert HOSTILE in json.loads(told.stdout)["left_alone"]
