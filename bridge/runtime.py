@@ -121,7 +121,8 @@ class Runtime:
         lifeline, reindexer = dict(plan.lifeline), dict(plan.reindexer)
         found: dict[str, Service] = {}
         if lifeline.pop("enabled", True):
-            found["lifeline"] = Lifeline(engine, self._leads, workers=plan.registry.names, **lifeline)
+            names, beats = plan.registry.names, self.heartbeat.is_heard
+            found["lifeline"] = Lifeline(engine, self._leads, workers=names, beats=beats, **lifeline)
         if plan.pruner.get("mode", "auto") != "off":
             found["pruner"] = Pruner(engine, self._leads, **plan.pruner)
         if reindexer.pop("enabled", False):

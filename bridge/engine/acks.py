@@ -54,7 +54,8 @@ def split(acks: Iterable[Ack]) -> tuple[list[tuple[int, datetime, list[int]]], l
             others.append(ack)
     groups = []
     for attempt, members in plain.items():
-        newest = max(ack.at for ack in members)
-        groups.append((attempt, newest, [ack.id for ack in members if newest - ack.at <= _SAME_MOMENT]))
-        others += [ack for ack in members if newest - ack.at > _SAME_MOMENT]
+        newest = max([ack.at for ack in members])
+        earliest = newest - _SAME_MOMENT
+        groups.append((attempt, newest, [ack.id for ack in members if ack.at >= earliest]))
+        others += [ack for ack in members if ack.at < earliest]
     return groups, others

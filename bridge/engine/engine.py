@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from datetime import UTC
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Literal
 
 from bridge.engine.acks import QUARANTINE, Ack, split
@@ -79,9 +80,8 @@ class Engine(Inserting, Staging, Leases, Crons, Producers, Pruning, Indexes, Dra
         now = utc_now()
         rows = await self._fetch(statement, queue, limit, now, node, uuid, workers)
         at = now.replace(tzinfo=UTC)
-        jobs = [Job.from_claim(row, queue, [node, uuid], at) for row in rows]
-        jobs.sort(key=lambda job: (job.priority, job.scheduled_at, job.id))
-        return jobs
+        rows.sort(key=_TURN)
+        return [Job.from_claim(row, queue, [node, uuid], at) for row in rows]
 
     async def claimed(self, queue: str, uuid: str) -> list[Job[Any]]:
         """Return the jobs of a queue that are the producer `uuid`'s now."""
@@ -258,6 +258,9 @@ class Engine(Inserting, Staging, Leases, Crons, Producers, Pruning, Indexes, Dra
 
     async def _run(self, statement: str, *values: Any, conn: Any = None) -> list[Any]:
         return await self._connections.fetch(statement, *values, conn=conn)
+
+
+_TURN = itemgetter("priority", "scheduled_at", "id")
 
 
 def _numbered(values: Sequence[Any], *names: str) -> dict[str, str]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any, Final, Literal, get_args
 
-import asyncpg
-
+from bridge.engine.hosts import Hosts
 from bridge.errors import InvalidSetting
 
 logger = logging.getLogger("bridge.engine")
@@ -37,16 +36,17 @@ class Opener:
 
     def __init__(self, prepared: Prepared = "auto") -> None:
         self._keeps = _CHOICES[prepared]
+        self._hosts = Hosts()
 
-    async def __call__(self, *args: Any, **options: Any) -> Any:
-        """Open a connection; arguments and errors are those of `asyncpg.connect`."""
+    async def __call__(self, dsn: str, **options: Any) -> Any:
+        """Open a connection; arguments and errors are those of `Hosts.connect`."""
         if self._keeps is None:
-            conn = await asyncpg.connect(*args, **options)
+            conn = await self._hosts.connect(dsn, **options)
             if await self._find_out(conn):
                 return conn
         if not self._keeps:
             options["statement_cache_size"] = 0
-        return await asyncpg.connect(*args, **options)
+        return await self._hosts.connect(dsn, **options)
 
     async def _find_out(self, conn: Any) -> bool:
         try:

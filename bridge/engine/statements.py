@@ -26,7 +26,8 @@ COLUMNS = """
 
 #: The same without what whoever claims a job knows before.
 CLAIMED = """
-  id, worker, args::text, meta::text, tags::text[], to_jsonb(errors)::text as errors, attempt, max_attempts, priority,
+  id, worker, args::text, meta::text, tags::text[], to_jsonb(errors)::text as errors, attempt, max_attempts,
+  coalesce(priority, 0) as priority,
 """ + ",\n".join(_readable(time) for time in _TIMES if time != "attempted_at")
 
 

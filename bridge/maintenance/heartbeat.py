@@ -81,6 +81,10 @@ class Heartbeat(Service):
         self._stopped.set()
         await super().stop()
 
+    def is_heard(self) -> bool:
+        """Tell whether no beat of this node's producers is late, or there is no list of them."""
+        return not (self._listed and self._late(self._producers))
+
     async def run_once(self) -> None:
         """Beat for all producers."""
         if self._listed:
@@ -170,7 +174,7 @@ class Heartbeat(Service):
 
     def _watch(self) -> None:
         while not self._stopped.wait(self.interval / 4):
-            if self._listed and self._late(self._producers):
+            if not self.is_heard():
                 try:
                     asyncio.run(self._relieve())
                 except Exception as error:

@@ -61,8 +61,9 @@ class Lifeline(Service):
     How long a job runs doesn't matter, and jobs of Elixir's producers, which are not listed, are never touched.
 
     Silence counts only from when it is known that producers could reach the database: since this node itself has
-    reached it without a break, which it tries in every round, whether it leads or not. So after an outage, a stall or a
-    step of the database's clock, which silence everybody, nodes have `rescue_after` seconds to be heard again.
+    reached it without a break, which it tries in every round, whether it leads or not, and since its own heartbeat has
+    been written. So after an outage, a stall, a lock on the list of producers or a step of the database's clock, which
+    silence everybody, nodes have `rescue_after` seconds to be heard again.
 
     Any number of these may run at once.
 
@@ -71,6 +72,7 @@ class Lifeline(Service):
         is_leader: Tells whether this node is the one to rescue.
         workers: Returns the workers known here: their jobs are told of where they seem left behind by producers that
             never beat.
+        beats: Tells whether this node's own heartbeat is written in time; default: it has none.
         interval: Seconds between rounds, at most a third of `rescue_after`; default a quarter.
         rescue_after: Seconds of silence after which a producer is dead, where it didn't give a longer time itself.
     """
@@ -81,6 +83,7 @@ class Lifeline(Service):
         is_leader: Callable[[], bool],
         *,
         workers: Callable[[], Sequence[str]] = tuple,
+        beats: Callable[[], bool] = lambda: True,
         interval: float | None = None,
         rescue_after: float = 60.0,
     ) -> None:
@@ -90,6 +93,7 @@ class Lifeline(Service):
         self._engine = engine
         self._is_leader = is_leader
         self._workers = workers
+        self._beats = beats
         self._since = self._last = datetime.min  # noqa: DTZ901 - as the database's clock comes
         self._told: set[int] = set()
 
@@ -129,7 +133,7 @@ class Lifeline(Service):
         # A producer beats every quarter of `rescue_after`, and soon after an outage: one that fits into the gap can't
         # silence it for all of that time.
         gap = timedelta(seconds=self.rescue_after / 2)
-        if not timedelta(0) <= now - self._last <= gap:
+        if not (timedelta(0) <= now - self._last <= gap and self._beats()):
             self._since = now
         self._last = now
 

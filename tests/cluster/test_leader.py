@@ -56,6 +56,17 @@ async def test_a_lease_that_ran_out_is_taken(node, conn):
     assert await leases(conn) == {"Oban@python": "b"}
 
 
+@pytest.mark.parametrize(("minutes", "taken"), [(59, False), (61, True)])
+async def test_a_lease_from_before_the_databases_clock_was_set_back_is_taken(node, conn, minutes, taken):
+    """No node may ask for one that lasts for more than an hour."""
+    first, second = await node("a"), await node("b")
+    await first.run_once()
+    later = "update oban_peers set expires_at = timezone('UTC', now()) + $1 * interval '1 minute'"
+    await conn.execute(later, minutes)
+    await second.run_once()
+    assert second.is_leader is taken
+
+
 async def test_instances_have_leaders_of_their_own(node, conn):
     one, other = await node("a"), await node("b", instance="MyApp.Oban")
     await one.run_once()

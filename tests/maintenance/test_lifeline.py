@@ -7,11 +7,12 @@ from datetime import datetime, timedelta
 import asyncpg
 import pytest
 from engine.rig import NODE, changes, put, row
+from msgspec import structs
 from proxy import wire_to
 from queues.rig import insert_row, row_of, until
 
 from bridge.errors import InvalidSetting
-from bridge.maintenance import Lifeline
+from bridge.maintenance import Heartbeat, Lifeline
 from bridge.maintenance.lifeline import check_lifeline
 
 from .rig import a_uuid, engine_on, producer
@@ -145,6 +146,16 @@ async def test_a_row_that_somebody_holds_waits_for_the_next_round(engine, lifeli
     assert ids((await rescue(lifeline(), engine)).rescued) == [jobs[0]]
 
 
+async def test_a_producer_whose_row_somebody_holds_may_be_unable_to_beat_and_is_left_alone(engine, lifeline, conn):
+    silenced, dead = await producer(conn, silent=61), await producer(conn, silent=61)
+    jobs = [await put(conn, "executing", attempted_by=[NODE, uuid]) for uuid in (silenced, dead)]
+    async with conn.transaction():
+        await conn.execute("select from bridge_producers where uuid = $1 for update", silenced)
+        async with asyncio.timeout(5):
+            assert ids((await rescue(lifeline(), engine)).rescued) == [jobs[1]]
+    assert ids((await rescue(lifeline(), engine)).rescued) == [jobs[0]]
+
+
 async def test_two_lifelines_at_once_rescue_each_job_once(engine, lifeline, conn):
     dead = await producer(conn, silent=61)
     await conn.execute(
@@ -208,6 +219,44 @@ def test_a_gap_between_rounds_or_a_step_of_the_databases_clock_begins_the_watch_
     late = begun + timedelta(seconds=60 + step)
     service._watch(late)
     assert service._since == late
+
+
+async def test_a_beat_from_before_the_clock_was_set_back_tells_nothing(engine, lifeline, conn):
+    dead = await producer(conn, silent=-7200)
+    job = await put(conn, "executing", attempted_by=[NODE, dead])
+    assert ids((await rescue(lifeline(), engine)).rescued) == [job]
+
+
+async def test_a_beat_that_is_a_little_ahead_counts(engine, lifeline, conn):
+    alive = await producer(conn, silent=-50)
+    await put(conn, "executing", attempted_by=[NODE, alive])
+    assert (await rescue(lifeline(), engine)).rescued == ()
+
+
+async def test_nobody_is_dead_where_the_clock_was_set_back_since_it_was_read(engine, lifeline, conn):
+    alive = await producer(conn, silent=1)
+    await put(conn, "executing", attempted_by=[NODE, alive])
+    clock = await engine.read_clock()
+    ahead = structs.replace(clock, now=clock.now + timedelta(hours=1))
+    assert (await lifeline().rescue(ahead, clock.now - LONG_AGO)).rescued == ()
+
+
+async def test_a_node_whose_own_heartbeat_is_not_written_takes_nobody_for_dead(engine, lifeline, conn):
+    """Somebody holds a lock on the list, by which it can be read and not written."""
+    heart = Heartbeat(engine, instance="Oban", node="py@a", rescue_after=60)
+    service = lifeline(beats=heart.is_heard)
+    await heart.ensure(a_uuid(), "default")
+    await service.run_once()
+    service._since -= LONG_AGO
+    heart._beaten = {uuid: at - 31 for uuid, at in heart._beaten.items()}
+    other = await producer(conn, silent=61)
+    job = await put(conn, "executing", attempted_by=[NODE, other])
+    await service.run_once()
+    assert (await row(conn, job))["state"] == "executing"
+    await heart.run_once()
+    service._since -= timedelta(seconds=61)
+    await service.run_once()
+    assert (await row(conn, job))["state"] == "available"
 
 
 async def test_a_round_that_fails_begins_the_watch_anew(engine, lifeline, conn):

@@ -1,5 +1,6 @@
 -- Takes the lease $1 for the node $2 where it is free, has run out or is this node's, for $3 seconds, and tells whose it is.
--- The database's clock decides, so that no node's clock can end another one's lease.
+-- The database's clock decides, so that no node's clock can end another one's lease. One that lasts for longer than any node
+-- may ask is from before that clock was set back, and holds nobody up.
 with clock as (
   select timezone('UTC', clock_timestamp()) as now
 ),
@@ -14,6 +15,7 @@ elected as (
     expires_at = excluded.expires_at
   where held.node = excluded.node
     or held.expires_at < excluded.started_at
+    or held.expires_at > excluded.started_at + interval '1 hour'
   returning node, expires_at
 )
 select true as mine, node, extract(epoch from expires_at - now)::float8 as remaining
