@@ -58,8 +58,8 @@ async def measure(bench: Bench, cases: list[Case], rounds: int, out: Path) -> di
                     {"case": case.name, "entrant": entrant.key, "title": entrant.title, "round": number + 1, **found}
                 )
                 print(f"{number + 1} {case.name:11} {entrant.title:26} {_line(found)}", flush=True)
-        results["versions"] = bench.versions
-        (out / "results.json").write_text(json.dumps(results, indent=1) + "\n")
+                results["versions"] = bench.versions
+                (out / "results.json").write_text(json.dumps(results, indent=1) + "\n")
     return results
 
 
