@@ -6,7 +6,7 @@ JOBS   ?= 20
 RUNNER ?= $(or $(BRIDGE_ELIXIR),auto:elixir_demo)
 .DEFAULT_GOAL := help
 BUILD  := pyproject.toml hatch_build.py bridge/codecs/etf/_write.c
-.PHONY: help setup demo contracts test interop-test faults torture check audit fuzz conformance schemastore bench bench-codecs bench-contracts bench-telemetry bench-idle docs format clean
+.PHONY: help setup demo contracts test interop-test faults torture check audit fuzz conformance schemastore bench bench-codecs bench-contracts bench-telemetry bench-idle bench-processes docs format clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -70,6 +70,9 @@ bench-telemetry: $(VENV)/.dev ## what listeners cost a job, in µs of CPU
 
 bench-idle: $(VENV)/.dev ## what a node with nothing to do costs: statements a minute, and memory
 	@$(BIN)/python bench/idle.py $(ARGS)
+
+bench-processes: $(VENV)/.dev ## what several processes bring: 200 jobs of 50 ms that compute, by one and by two; ARGS="--processes 4 --rounds 3"
+	@$(BIN)/python bench/processes.py $(ARGS)
 
 docs: $(VENV)/.dev ## build the documentation into build/docs; a warning is an error
 	@$(BIN)/sphinx-build -q -E -W --keep-going -b html docs build/docs && echo "build/docs/index.html"

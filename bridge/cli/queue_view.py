@@ -25,8 +25,9 @@ class Place:
         instance: The instance, of a Python node.
         uuid: The producer's.
         running: How many jobs it runs.
-        status: `running`, `paused` or `stopping`, as the node answers; `no answer` of a Python node that is alive by
-            its heartbeat; `other` for Elixir's nodes, and those without a heartbeat, known by what they run.
+        status: `running`, `paused`, `stopping`, or `stalled` where none of its processes takes jobs, as the node
+            answers; `no answer` of a Python node that is alive by its heartbeat; `other` for Elixir's nodes, and those
+            without a heartbeat, known by what they run.
         limit: How many jobs may run at once, where the node answers.
         silent: Seconds since the last heartbeat, where a Python node doesn't answer.
     """
@@ -139,4 +140,6 @@ def _places(
 
 
 def _status(state: QueueState) -> str:
-    return "stopping" if state.stopping else "paused" if state.paused else "running"
+    if state.stopping:
+        return "stopping"
+    return "paused" if state.paused else "stalled" if state.stalled else "running"

@@ -65,7 +65,7 @@ def encode_object(value: Any, field: str = "args") -> str:
             or the BEAM can't: NaN, infinity, U+0000, a lone surrogate, an unknown type, an integer of more than
             1,024 characters; or it is longer than `LIMITS` has it. Nothing was written.
     """
-    if not value and type(value) is dict:
+    if type(value) is dict and not value:
         return "{}"
     if type(value) is not dict:
         lowered = lower(value, Place(field), _RULES)

@@ -5,12 +5,20 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Collection, Mapping
 from typing import Any
 
-from bridge.doctor import connection, nodes, queues, rows, schema, table
+from bridge.doctor import connection, nodes, processes, queues, rows, schema, table
 from bridge.doctor.check import PATIENCE, Open, Patient, run_all
 from bridge.doctor.finding import Finding, Level
 from bridge.engine.diagnosis import TIMEOUT, Diagnosis, NoAnswerError
 
-CHECKS = (*connection.CHECKS, *schema.CHECKS, *nodes.CHECKS, *queues.CHECKS, *rows.CHECKS, *table.CHECKS)
+CHECKS = (
+    *connection.CHECKS,
+    *schema.CHECKS,
+    *nodes.CHECKS,
+    *processes.CHECKS,
+    *queues.CHECKS,
+    *rows.CHECKS,
+    *table.CHECKS,
+)
 
 
 async def examine(

@@ -2,7 +2,7 @@
 
 from bridge.engine.acks import QUARANTINE, Ack
 from bridge.engine.clock import naive, utc_now
-from bridge.engine.connections import Connections, connect, create_pool, is_cut_short, is_unavailable
+from bridge.engine.connections import Connections, connect, create_pool, is_cut_short, is_denied, is_unavailable
 from bridge.engine.crons import LastMinute
 from bridge.engine.engine import Engine, Group
 from bridge.engine.filters import JobOrId, job_id_of, select_jobs
@@ -39,6 +39,7 @@ __all__ = [
     "connect",
     "create_pool",
     "is_cut_short",
+    "is_denied",
     "is_unavailable",
     "job_id_of",
     "naive",

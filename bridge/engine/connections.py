@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import asyncpg
 
 from bridge.adapters import adapt, sqlstate
 from bridge.engine.denials import Denied, what_was_denied
+from bridge.engine.hosts import NoAnswerError
 from bridge.engine.opening import Opener, Prepared, leave
 from bridge.engine.statements import Statements
 from bridge.errors import BridgeError, InvalidSetting, SchemaError
@@ -44,6 +45,11 @@ def is_unavailable(error: BaseException) -> bool:
 def is_cut_short(error: BaseException) -> bool:
     """Tell whether a statement took too long for the server, or for this client."""
     return isinstance(error, asyncpg.QueryCanceledError | TimeoutError)
+
+
+def is_denied(error: BaseException) -> bool:
+    """Tell whether the role lacks a right."""
+    return sqlstate(error) == _DENIED
 
 
 async def create_pool(
@@ -183,15 +189,36 @@ class Connections:
         """
         try:
             if conn is None:
-                rows: list[Any] = await self.pool.fetch(statement, *values, timeout=timeout)
-                return rows
+                return await self._fetch_pooled(statement, values, timeout)
             return await adapt(conn).fetch(statement, values, timeout)
         except Exception as error:
-            denied = sqlstate(error) == _DENIED
-            refusal = await self._denial(error, statement, conn) if denied else _refusal(error)
+            refusal = await self._denial(error, statement, conn) if is_denied(error) else _refusal(error)
             if refusal is None:
                 raise
             raise refusal from error
+
+    async def _fetch_pooled(self, statement: str, values: Sequence[Any], timeout: float | None) -> list[Any]:
+        rows: list[Any]
+        try:
+            rows = await self.pool.fetch(statement, *values, timeout=timeout)
+        except asyncpg.ReadOnlySQLTransactionError:
+            await self._renew()
+            rows = await self.pool.fetch(statement, *values, timeout=timeout)
+        except NoAnswerError:  # not even to a new connection
+            raise
+        except TimeoutError:  # a router may have forgotten the others as well, which would take as long each
+            await self._renew()
+            raise
+        return rows
+
+    async def _renew(self) -> None:
+        """Let the pool replace its connections, each when it is next used.
+
+        A session that began while the database was read-only, or on a primary server that is none any more, stays so
+        for as long as it lasts.
+        """
+        if (expire := getattr(self.pool, "expire_connections", None)) is not None:
+            await expire()
 
     async def _denial(self, error: Exception, statement: str, conn: Any) -> SchemaError:
         text = _text_of(error)
@@ -215,8 +242,14 @@ class Connections:
     @asynccontextmanager
     async def transaction(self, conn: Any = None) -> AsyncIterator[Any]:
         """Yield a connection within a transaction; on a caller's connection, within a savepoint of its own."""
-        async with self.pool.acquire() if conn is None else nullcontext(adapt(conn)) as held, adapt(held).savepoint():
-            yield held
+        source = self.pool.acquire() if conn is None else nullcontext(adapt(conn))
+        try:
+            async with source as held, adapt(held).savepoint():
+                yield held
+        except asyncpg.ReadOnlySQLTransactionError:
+            if conn is None:
+                await self._renew()
+            raise
 
 
 #: PostgreSQL's codes for a table, a schema or a type that is not there.

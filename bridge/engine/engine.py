@@ -112,6 +112,10 @@ class Engine(Inserting, Staging, Leases, Crons, Producers, Pruning, Indexes, Dra
                 written.update(zip(rows[0]["ids"] or (), rows[0]["attempts"] or (), strict=True))
         return written
 
+    async def touch(self, uuid: str, job_id: int, attempt: int) -> None:
+        """Write the row of a job of the producer `uuid` and change nothing, to see whether that can be done in time."""
+        await self._fetch("touch_job", job_id, attempt, uuid)
+
     async def put_off(self, uuid: str, acks: Sequence[Ack]) -> set[tuple[int, int]]:
         """Return (id, attempt) of those outcomes, out of some that were not written, that are to be written again."""
         if not acks:

@@ -64,8 +64,11 @@ class Inserting(Uniques):
             found = await self._connections.fetch(self._sql["insert_jobs"], *inserts.columns(rows), conn=conn)
             return sorted(found, key=lambda row: row["id"])
         [found] = await self._connections.fetch(self._sql["insert_alike_jobs"], *alike, conn=conn)
+        ids = found["ids"] or ()
+        if found["differ"]:
+            return await self._connections.fetch(self._sql["inserted_times"], ids, conn=conn)
         times = {"inserted_at": found["inserted_at"], "scheduled_at": found["scheduled_at"]}
-        return ({"id": job_id, **times} for job_id in found["ids"])
+        return ({"id": job_id, **times} for job_id in ids)
 
 
 class _OneBehind:

@@ -38,15 +38,15 @@ class Opener:
         self._keeps = _CHOICES[prepared]
         self._hosts = Hosts()
 
-    async def __call__(self, dsn: str, **options: Any) -> Any:
+    async def __call__(self, *args: Any, **options: Any) -> Any:
         """Open a connection; arguments and errors are those of `Hosts.connect`."""
         if self._keeps is None:
-            conn = await self._hosts.connect(dsn, **options)
+            conn = await self._hosts.connect(*args, **options)
             if await self._find_out(conn):
                 return conn
         if not self._keeps:
             options["statement_cache_size"] = 0
-        return await self._hosts.connect(dsn, **options)
+        return await self._hosts.connect(*args, **options)
 
     async def _find_out(self, conn: Any) -> bool:
         try:

@@ -105,7 +105,7 @@ class Staging:
                 return await self._stage(queues, due, ids, guard=guard, allowed=allowed, conn=conn)
 
         try:
-            rows = await act(self._due_part(most=str(STAGE_LIMIT), held="$3::bigint[]"), self._conflicts.held("staged"))
+            rows = await act(self._stageable, self._conflicts.held("staged"))
         except Exception as error:
             if not is_conflict(error):
                 raise
@@ -133,14 +133,19 @@ class Staging:
             return 0, set()
 
     async def _due(self, limit: int) -> list[int]:
-        statement = self._sql.fill("find_due", due=self._due_part(most=str(STAGE_LIMIT), held="$3::bigint[]"))
+        statement = self._sql.fill("find_due", due=self._stageable)
         rows = await self._connections.fetch(statement, utc_now(), limit, self._conflicts.held("staged"))
         return [row["id"] for row in rows]
 
-    def _due_part(self, *, until: str = "$1", most: str = "1", held: str = "'{}'") -> str:
+    @property
+    def _stageable(self) -> str:
+        # Locked where they are found: rows that somebody holds must not count, or those behind them would wait as long.
+        return self._due_part(most=str(STAGE_LIMIT), held="$3::bigint[]", lock="for update of job skip locked")
+
+    def _due_part(self, *, until: str = "$1", most: str = "1", held: str = "'{}'", lock: str = "") -> str:
         """Return the SQL that finds due jobs, by the index where there is the one that it takes."""
         part = self._sql.part("due_jobs" if self.catalog.has_state_index else "due_jobs_unindexed")
-        for name, sql in {"until": until, "most": most, "held": held}.items():
+        for name, sql in {"until": until, "most": most, "held": held, "lock": lock}.items():
             part = part.replace(f"{{{name}}}", sql)
         return part
 

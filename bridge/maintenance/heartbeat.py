@@ -8,7 +8,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Final
 
-from bridge.engine import Engine
+from bridge.engine import Engine, is_denied
 from bridge.errors import SchemaError
 from bridge.maintenance.log import logger
 from bridge.maintenance.service import Service
@@ -32,7 +32,8 @@ class Heartbeat(Service):
     it writes of them later is dropped, because outcomes are guarded by attempt and producer.
 
     Without the table `bridge_producers`, where the role can't make it, jobs run all the same; then nobody can tell who
-    is alive, and jobs of nodes that die stay `executing`. The log says so once.
+    is alive, and jobs of nodes that die stay `executing`. The log says so once. Where a role loses its right to the
+    table while producers of it are listed, others will take them for dead: that is an outage, and no jobs are claimed.
 
     Args:
         engine: Where the producers are listed.
@@ -82,8 +83,11 @@ class Heartbeat(Service):
         await super().stop()
 
     def is_heard(self) -> bool:
-        """Tell whether no beat of this node's producers is late, or there is no list of them."""
-        return not (self._listed and self._late(self._producers))
+        """Tell whether no beat of this node's producers is late, or there is no list of them.
+
+        One that has not beaten yet is not late: it has claimed no jobs.
+        """
+        return not (self._listed and self._late(self._producers.keys() & self._beaten.keys()))
 
     async def run_once(self) -> None:
         """Beat for all producers."""
@@ -132,6 +136,8 @@ class Heartbeat(Service):
                 self._prepared = True
             await self._send()
         except SchemaError as error:
+            if self._beaten and is_denied(error):
+                raise
             if self._listed:
                 logger.warning(
                     "jobs of nodes that die stay executing, because the producers can't be listed in bridge_producers: "
@@ -139,6 +145,7 @@ class Heartbeat(Service):
                     error,
                 )
             self._prepared = self._listed = False
+            self._beaten = {}
             self._retry_at = _elapsed() + RETRY
         else:
             self._listed, self._retry_at = True, _NEVER
@@ -189,7 +196,8 @@ class Heartbeat(Service):
             finally:
                 conn.terminate()
         self.relieved += 1
-        if self.relieved % 10 == 1:
+        # After an outage, of which the log tells already, the thread is just the first to get through.
+        if self.relieved % 10 == 1 and not self._failures:
             logger.warning(
                 "the event loop is blocked, or the pool has no connection free: a thread keeps up the heartbeat; let "
                 "what blocks it be a plain `def`, which runs in a thread, or raise pool_options.max_size"

@@ -13,23 +13,28 @@ import socket
 import sys
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 
+from bridge.errors import printable
 from bridge.jobs import registry
 from bridge.oban.instance import Oban
 from bridge.queues.loop import loop_factory
 from bridge.queues.processes.logs import PipeHandler, send_logs
 from bridge.queues.processes.messages import Broken, Setup
 from bridge.queues.processes.serving import Server, live_with_parent
+from bridge.queues.processes.tally import Tally
 from bridge.queues.processes.wire import frame, receive
 from bridge.telemetry.events import Instance
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Run jobs for the parent at the other end of the two sockets whose numbers come last."""
-    pipe, logs = (socket.socket(fileno=int(place)) for place in arguments[-2:])
-    for end in (pipe, logs):
-        os.set_inheritable(end.fileno(), False)
+    """Run jobs for the parent at the other end of two sockets, whose numbers come last, with that of the tally."""
+    files = [int(argument) for argument in arguments[-3:]]
+    for file in files:
+        os.set_inheritable(file, False)
+    pipe, logs, tally = socket.socket(fileno=files[0]), socket.socket(fileno=files[1]), Tally(files[2])
     live_with_parent(logs)
+    _print_whole_lines()
     try:
         setup: Setup = receive(pipe, Setup)
     except EOFError:
@@ -40,7 +45,14 @@ def main(arguments: Sequence[str]) -> None:
     _import_workers(setup, pipe)
     send_logs(handler, setup.levels)  # a module may have set up a log of its own
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
-        runner.run(_serve(setup, pipe))
+        runner.run(_serve(setup, pipe, tally, handler))
+
+
+def _print_whole_lines() -> None:
+    """Let what is printed be seen at once, and in whole lines: a process that is ended loses none."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(AttributeError, ValueError):  # closed, or none at all
+            stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # that is what is suppressed
 
 
 def _import_workers(setup: Setup, pipe: socket.socket) -> None:
@@ -48,13 +60,13 @@ def _import_workers(setup: Setup, pipe: socket.socket) -> None:
         try:
             importlib.import_module(module)
         except BaseException as error:  # a SystemExit is as little a start as any other
-            traceback.print_exc()
             told = "".join(traceback.format_exception_only(error)).strip()
-            pipe.sendall(frame(Broken(f"it can't import {module}: {told}")))
+            trace = printable("".join(traceback.format_exception(error)))
+            pipe.sendall(frame(Broken(f"it can't import {module}: {printable(told)}", trace)))
             raise SystemExit(1) from None
 
 
-async def _serve(setup: Setup, pipe: socket.socket) -> None:
+async def _serve(setup: Setup, pipe: socket.socket, tally: Tally, handler: PipeHandler) -> None:
     client = Oban(
         dsn=setup.dsn,
         name=setup.name,
@@ -66,7 +78,8 @@ async def _serve(setup: Setup, pipe: socket.socket) -> None:
     )
     client._catalog = setup.catalog  # noqa: SLF001 - what the parent found out need not be asked again
     async with client:
-        await Server(registry, Instance(setup.name, setup.prefix, setup.node)).serve(pipe)
+        instance = Instance(setup.name, setup.prefix, setup.node)
+        await Server(registry, instance, tally, handler.tell).serve(pipe)
 
 
 if __name__ == "__main__":

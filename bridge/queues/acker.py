@@ -15,7 +15,7 @@ from bridge.queues.outcome import Outcome
 #: Outcomes in one write.
 BATCH = 2_000
 
-#: How often the server may cut a single outcome's write short before the outcome counts as one that it refuses.
+#: How often the server may cut a single outcome's write short before it is asked whether the outcome is to blame.
 ATTEMPTS = 5
 
 #: Seconds that a write gets to come to an end once the acker stops.
@@ -101,7 +101,9 @@ class Acker:
         held = RetryDelay(longest=1.0)
         while True:
             await self._wake.wait()
-            await asyncio.sleep(0)  # The queue's next fetch is on its way first, and what ends meanwhile is written, too.
+            await asyncio.sleep(
+                0
+            )  # The queue's next fetch is on its way first, and what ends meanwhile is written, too.
             self._wake.clear()
             while self._pending:
                 batch = self._pending[:BATCH]
@@ -114,7 +116,7 @@ class Acker:
             self._idle.set()
 
     async def _write_batch(self, batch: Sequence[Outcome]) -> None:
-        delay = RetryDelay()
+        delay, too_slow = RetryDelay(), False
         while True:
             try:
                 await self._write(batch)
@@ -122,12 +124,24 @@ class Acker:
                 if len(batch) > 1 and not _may_pass(error):
                     await self._write_parts(batch, len(batch) // 2 if is_cut_short(error) else 1)
                     return
-                if not _may_pass(error) and (not is_cut_short(error) or delay.failures >= ATTEMPTS):
+                if not _may_pass(error) and (not is_cut_short(error) or too_slow):
                     await self._write_refused(batch[0], error)
                     return
                 await self._wait(delay, error)
+                too_slow = delay.failures >= ATTEMPTS and await self._is_writable(batch[0])
             else:
                 return
+
+    async def _is_writable(self, outcome: Outcome) -> bool:
+        """Tell whether the outcome's row can be written in time: then it is the outcome itself that takes too long.
+
+        Where a lock, or a busy server, cuts short whatever is asked of it, outcomes wait.
+        """
+        try:
+            await self._engine.touch(self._uuid, outcome.job.id or 0, outcome.job.attempt)
+        except Exception:  # whatever it is, it is no fault of the outcome's
+            return False
+        return True
 
     async def _wait(self, delay: RetryDelay, error: Exception) -> None:
         # Once an outage, and then about twice a minute.

@@ -11,13 +11,17 @@ import uuid
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from bridge.pubsub import Notifier, channels
 from bridge.queues.manager import QueueManager
 
 if TYPE_CHECKING:
     from bridge.queues.info import QueueInfo
+
+
+#: Characters of a reason that other nodes are told.
+_TOLD: Final = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,7 @@ class QueueState:
         paused: Whether it fetches none.
         running: How many jobs run.
         stopping: Whether it was told to stop and waits for its jobs.
+        stalled: Why it fetches nothing though it is not paused; empty where nothing is in its way.
     """
 
     uuid: str
@@ -43,12 +48,14 @@ class QueueState:
     paused: bool
     running: int
     stopping: bool
+    stalled: str = ""
 
     @classmethod
     def of(cls, info: QueueInfo) -> QueueState:
         """Return what other nodes are told of a queue here."""
         stopping = info.shutdown_started_at is not None
-        return cls(info.uuid, info.name, info.node, info.queue, info.limit, info.paused, len(info.running), stopping)
+        running, stalled = len(info.running), info.stalled[:_TOLD]
+        return cls(info.uuid, info.name, info.node, info.queue, info.limit, info.paused, running, stopping, stalled)
 
     def to_payload(self) -> dict[str, Any]:
         """Return it as JSON."""
@@ -59,8 +66,9 @@ class QueueState:
         """Return what a node has answered; None for anything else, because anybody may write to the channel."""
         if not isinstance(payload, Mapping):
             return None
-        values = [payload.get(field) for field in cls.__slots__]
-        kinds = (str, str, str, str, int, bool, int, bool)
+        # Nodes of earlier versions don't tell of the last one.
+        values = [payload.get(field) for field in cls.__slots__[:-1]] + [payload.get(cls.__slots__[-1], "")]
+        kinds = (str, str, str, str, int, bool, int, bool, str)
         right = all(type(value) is kind for value, kind in zip(values, kinds, strict=True))
         return cls(*values) if right else None  # type: ignore[arg-type]  # each was checked
 
@@ -75,7 +83,8 @@ class Respondent:
     async def hear(self, _channel: str, payload: Mapping[str, Any]) -> None:
         """Answer a question; what others answer is none of ours."""
         question = payload.get("question")
-        if isinstance(question, str):
+        # Those of nodes are printable; what is not, no answer could repeat.
+        if isinstance(question, str) and question.isprintable():
             states = [QueueState.of(info).to_payload() for info in self._queues.check_all()]
             await self._notifier.notify(channels.CENSUS, {"answer": question[:64], "queues": states}, split="queues")
 

@@ -23,6 +23,7 @@ class QueueInfo:
         started_at: When it started.
         updated_at: When it last fetched or changed.
         shutdown_started_at: When it began to stop, or None.
+        stalled: Why it fetches nothing though it is not paused: none of the node's processes takes jobs. Else empty.
     """
 
     queue: str
@@ -36,6 +37,7 @@ class QueueInfo:
     started_at: datetime
     updated_at: datetime
     shutdown_started_at: datetime | None
+    stalled: str = ""
 
 
 class Pulse(Protocol):

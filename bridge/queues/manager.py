@@ -98,11 +98,15 @@ class QueueManager:
     def check(self, queue: str) -> QueueInfo | None:
         """Tell how a queue stands; None where it doesn't run here."""
         producer = self._producers.get(queue)
-        return None if producer is None else producer.check()
+        return None if producer is None else self._check(producer)
 
     def check_all(self) -> list[QueueInfo]:
         """Tell how every queue stands, also those that are being stopped."""
-        return [producer.check() for producer in (*self._producers.values(), *self._ending)]
+        return [self._check(producer) for producer in (*self._producers.values(), *self._ending)]
+
+    def _check(self, producer: Producer) -> QueueInfo:
+        info = producer.check()
+        return info if self._processes is None else replace(info, stalled=self._processes.stalled)
 
     def running_jobs(self) -> list[int]:
         """Return the ids of the jobs that run here, also in queues that are being stopped."""

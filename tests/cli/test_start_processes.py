@@ -21,7 +21,7 @@ from .rig import clean_environment
 PATIENCE = 60
 
 WORKERS = """
-import asyncio, logging, os, sys, time
+import asyncio, logging, os, subprocess, sys, time
 from pathlib import Path
 from bridge import Record, Worker, worker
 
@@ -47,6 +47,27 @@ class Blocked(Worker):
     async def process(self, job):
         log.info("begun %d", os.getpid())
         time.sleep(3600)
+
+@worker(name="Tests.Compute")
+class Compute(Worker):
+    def process(self, job):
+        log.info("begun %d", os.getpid())
+        until = time.monotonic() + job.args["seconds"]
+        while time.monotonic() < until:
+            sum(range(1000))
+
+@worker(name="Tests.Program")
+class Program(Worker):
+    def process(self, job):
+        program = subprocess.Popen(["sleep", "3600"])
+        log.info("begun %d", program.pid)
+        program.wait()
+
+@worker(name="Tests.Print")
+class Print(Worker):
+    def process(self, job):
+        print('{"event": "printed"}')
+        os.kill(os.getpid(), 9)
 
 @worker(name="Tests.Talk")
 class Talk(Worker):
@@ -99,6 +120,14 @@ class Node:
                 return line
         raise AssertionError(f"no {event} {message} {fields}: {self.errors.read_text()}")
 
+    def rest(self):
+        """Return the lines that have come since."""
+        found = []
+        with suppress(queue.Empty):
+            while True:
+                found.append(self.lines.get_nowait())
+        return found
+
     async def begun(self):
         """Wait until a job has begun in a child; return that one's id."""
         return int((await self.until("bridge.log", "begun"))["message"].split()[1])
@@ -116,6 +145,7 @@ def node(tmp_path, installed):
         started.append(Node(tmp_path, *options, *arguments))
         return started[-1]
 
+    start.dsn = installed
     yield start
     for each in started:
         each.close()
@@ -132,6 +162,18 @@ async def gone(*pids):
     async with asyncio.timeout(PATIENCE):
         while any(Path(f"/proc/{pid}").exists() for pid in pids):  # noqa: ASYNC110, ASYNC240 - nothing tells of it
             await asyncio.sleep(0.02)
+
+
+async def seen_by_others(dsn):
+    """The queue as `bridge queues list` shows it."""
+    return json.loads((await bridge("queues", "list", "--json", "--patience", "20", "--dsn", dsn)).splitlines()[0])
+
+
+async def bridge(*arguments):
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bridge", *arguments), env=clean_environment(), stdout=subprocess.PIPE
+    )
+    return (await process.communicate())[0].decode()
 
 
 async def state_of(client, job):
@@ -207,15 +249,48 @@ async def test_children_end_with_a_parent_that_is_killed(node, client, worker):
     await gone(*children)
 
 
+async def test_programs_of_jobs_end_with_a_parent_that_is_killed(node, client):
+    running = node("--processes", "2")
+    await client.enqueue(Job("Tests.Program"))
+    program = await running.begun()
+    running.process.kill()
+    await running.wait()
+    await gone(program)
+
+
+@pytest.mark.parametrize("seconds", [1.5, 3600])
+async def test_jobs_that_compute_end_or_are_handed_back_when_a_terminal_interrupts_all(node, client, seconds):
+    running = node("--processes", "2", "--shutdown-grace-period", "3")
+    jobs = await client.enqueue_many(Job("Tests.Compute", args={"seconds": seconds}) for _ in range(4))
+    children = {await running.begun() for _ in jobs}
+    assert len(children) == 2
+    os.killpg(running.process.pid, signal.SIGINT)
+    assert await running.wait() == 0
+    await gone(*children)
+    states = {await state_of(client, job.id) for job in jobs}
+    assert states == ({"completed"} if seconds < 3 else {"available"})
+
+
+async def test_what_a_job_prints_is_there_though_its_process_is_killed(node, client):
+    running = node("--processes", "2")
+    await client.enqueue(Job("Tests.Print"))
+    await running.until("printed")
+
+
 async def test_children_that_can_not_import_are_told_and_tried_again(node, client, tmp_path):
     (tmp_path / "broken").touch()
     running = node("--processes", "2")
     await running.until("bridge.started")
     job = await client.enqueue(Job("Tests.Pid"))
     told = "can't run jobs: it can't import work_there: RuntimeError: not in this state; the next one starts in"
-    for _ in range(3):
-        assert (await running.until("bridge.log", told))["level"] == "error"
-    assert await state_of(client, job.id) == "available"
+    line = await running.until("bridge.log", told)
+    assert line["level"] == "error"
+    assert 'raise RuntimeError("not in this state")' in line["message"]  # where it happened
+    state, view = await client.get_job(job.id), await seen_by_others(node.dsn)
+    assert (str(state.state), view["nodes"][0]["status"]) == ("available", "stalled")
+    await asyncio.sleep(3)  # Both have failed several times by then.
+    assert not [line for line in running.rest() if "work_there" in line.get("message", "")]
+    assert running.errors.read_text() == ""
     (tmp_path / "broken").unlink()
     await reached(client, job, "completed")
     running.process.send_signal(signal.SIGTERM)

@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 
 from bridge import Oban, Record, Worker
-from bridge.engine import Connections, Engine, is_unavailable
+from bridge.engine import Connections, Engine, create_pool, is_unavailable
 from bridge.engine.schema import install
 from bridge.errors import SchemaError
 from bridge.jobs import Job
@@ -97,6 +97,42 @@ async def test_a_pool_without_prepared_statements(engine, installed, conn):
         jobs = await fetch(pooled)
         assert len(await pooled.ack(UUID, [ack(job, "completed") for job in jobs])) == 4
     assert await conn.fetchval("select count(*) from oban_jobs where state = 'completed'") == 4
+
+
+# Sessions that can't write
+
+
+@pytest.fixture
+async def stale(installed, engine):
+    """An engine whose sessions began while its database was read-only, which it is no more."""
+    pool = await create_pool(installed, min_size=2, max_size=2)
+    async with pool.acquire() as one, pool.acquire() as other:
+        for session in (one, other):
+            await session.execute("set default_transaction_read_only = on")
+    yield Engine(Connections(pool), "public", engine.catalog)
+    await pool.close()
+
+
+async def test_a_session_that_began_read_only_is_replaced(stale, conn):
+    await stale.insert(Job("W"))
+    assert await conn.fetchval("select count(*) from oban_jobs") == 1
+
+
+async def test_a_transaction_that_began_read_only_fails_and_the_next_one_does_not(stale, conn):
+    with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
+        await stale.insert_many([Job("W"), Job("V")])
+    await stale.insert_many([Job("W"), Job("V")])
+    assert await conn.fetchval("select count(*) from oban_jobs") == 2
+
+
+async def test_a_database_that_stays_read_only_says_so(installed, engine):
+    pool = await create_pool(f"{installed}{'&' if '?' in installed else '?'}default_transaction_read_only=on")
+    try:
+        with pytest.raises(asyncpg.ReadOnlySQLTransactionError) as caught:
+            await Engine(Connections(pool), "public", engine.catalog).insert(Job("W"))
+    finally:
+        await pool.close()
+    assert is_unavailable(caught.value)
 
 
 # Errors

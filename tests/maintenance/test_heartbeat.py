@@ -13,6 +13,7 @@ from proxy import wire_to
 from queues.rig import until
 
 from bridge.engine import connect
+from bridge.errors import SchemaError
 from bridge.maintenance import Heartbeat
 
 from .rig import a_uuid, engine_on
@@ -226,6 +227,40 @@ async def test_nothing_is_claimed_while_a_beat_cant_be_written(installed):
         await wire.cut()
         with pytest.raises((OSError, asyncpg.PostgresError, asyncpg.InterfaceError)):
             await heart.ensure(a_uuid(), "a")
+
+
+async def test_a_thread_that_is_the_first_to_get_through_in_an_outage_blames_nobody(installed, caplog):
+    async with (
+        wire_to(installed) as wire,
+        engine_on(wire.dsn) as engine,
+        beating(engine, rescue_after=1.0, connect=lambda: connect(installed)) as heart,
+    ):
+        await heart.ensure(a_uuid(), "a")
+        await wire.cut()
+        await until(lambda: asyncio.sleep(0, heart.relieved))
+    told = [record.getMessage() for record in caplog.records]
+    assert [text for text in told if text.startswith("heartbeat failed")]
+    assert not [text for text in told if "event loop" in text]
+
+
+async def test_a_role_that_loses_its_right_to_the_list_claims_no_jobs_until_it_has_it_again(installed, conn):
+    async with poor_role(conn, installed) as dsn, engine_on(installed) as owner, engine_on(dsn) as engine:
+        await owner.prepare_producers()
+        role = dsn.rpartition("role=")[2]
+        await conn.execute(f"grant all on bridge_producers to {role}")
+        async with beating(engine, started=False) as heart:
+            uuid = a_uuid()
+            await heart.ensure(uuid, "a")
+            await conn.execute(f"revoke all on bridge_producers from {role}")
+            heart._beaten = {uuid: float("-inf")}
+            for _ in range(2):  # who is listed and silent is taken for dead by others
+                with pytest.raises(SchemaError, match="grant"):
+                    await heart.run_once()
+                with pytest.raises(SchemaError, match="grant"):
+                    await heart.ensure(uuid, "a")
+            await conn.execute(f"grant all on bridge_producers to {role}")
+            await heart.ensure(uuid, "a")
+            assert await silence(conn) < 5
 
 
 async def test_a_role_that_may_not_make_the_list_runs_jobs_all_the_same_and_is_told_once(installed, conn, caplog):

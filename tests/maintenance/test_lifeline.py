@@ -241,6 +241,15 @@ async def test_nobody_is_dead_where_the_clock_was_set_back_since_it_was_read(eng
     assert (await lifeline().rescue(ahead, clock.now - LONG_AGO)).rescued == ()
 
 
+async def test_a_look_that_had_to_wait_takes_nobody_for_dead(engine, lifeline, conn):
+    """Somebody locked the jobs just after the clock was read, and nobody's silence is known any more."""
+    dead = await producer(conn, silent=3600)
+    await put(conn, "executing", attempted_by=[NODE, dead])
+    clock = await engine.read_clock()
+    old = structs.replace(clock, now=clock.now - timedelta(seconds=31))
+    assert (await lifeline(rescue_after=60).rescue(old, clock.now - LONG_AGO)).rescued == ()
+
+
 async def test_a_node_whose_own_heartbeat_is_not_written_takes_nobody_for_dead(engine, lifeline, conn):
     """Somebody holds a lock on the list, by which it can be read and not written."""
     heart = Heartbeat(engine, instance="Oban", node="py@a", rescue_after=60)

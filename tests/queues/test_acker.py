@@ -3,8 +3,10 @@ import asyncio
 import asyncpg
 
 from bridge import Record
+from bridge.engine import Engine
+from bridge.queues import acker
 
-from .rig import row_of
+from .rig import row_of, until
 
 
 async def test_a_row_that_somebody_holds_holds_up_no_other(start, worker, ends, installed, conn):
@@ -54,6 +56,29 @@ async def test_an_outcome_too_slow_for_the_server_fails_alone(start, worker, end
 
     assert states == ["discarded" if nth == 3 else "completed" for nth in range(30)]
     assert "statement timeout" in str((await row_of(conn, jobs[3]))["errors"])
+
+
+async def test_an_outcome_waits_where_a_lock_lasts_longer_than_any_statement_may(
+    start, worker, ends, installed, conn, gate, monkeypatch
+):
+    tries, ack = [], Engine.ack
+
+    async def counted(self, uuid, acks):
+        tries.append(acks)
+        return await ack(self, uuid, acks)
+
+    monkeypatch.setattr(acker, "ATTEMPTS", 1)
+    monkeypatch.setattr(Engine, "ack", counted)
+    await conn.execute(f"alter database {await conn.fetchval('select current_database()')} set statement_timeout = 100")
+    oban = await start(queues={"default": 5})
+    job = await oban.enqueue(worker(gate).new())
+    await gate.entered(1)
+    async with conn.transaction():
+        await conn.execute("lock table oban_jobs in access exclusive mode")
+        gate.open()
+        await until(lambda: asyncio.sleep(0, len(tries) > 4))
+    assert (await ends.of(job)).recorded is True
+    assert (await row_of(conn, job))["state"] == "completed"
 
 
 async def test_cancelling_beside_acks_never_deadlocks(start, worker, installed, conn):

@@ -78,6 +78,14 @@ async def test_who_does_not_answer_is_waited_for_no_longer_than_told(start, noti
         assert [state.queue for state in await asking.ask({"nobody"}, 1)] == ["a"]
 
 
+async def test_a_question_that_no_answer_could_repeat_is_ignored(start, notifier, conn):
+    oban = await start(queues={"a": 1})
+    await oban.notifier.wait_for(Link.CONNECTED)
+    await conn.execute("select pg_notify('public.oban_census', $1)", '{"question": "\\u0000"}')
+    assert [state.queue for state in await ask(notifier, [oban])] == ["a"]
+    assert oban.notifier.counters.failed == 0
+
+
 @pytest.mark.parametrize(
     "payload",
     [None, "text", [], {}, {**STATE.to_payload(), "limit": "3"}, {**STATE.to_payload(), "paused": 1}, {"uuid": "u"}],

@@ -1,8 +1,8 @@
 -- Acks every other outcome, a row each. A row that was cancelled while it ran stays cancelled and only gains the error.
 -- A row that has this outcome already is told of again, unchanged: the answer to the first write may have been lost.
 -- A row that somebody holds is left for later, as with completions. Rows are looked up by their keys, one by one: with `free` as
--- a table to be joined, the plan is a scan of all jobs, or compares each outcome with each row. That ids are positive is true
--- of all, and makes the planner expect few.
+-- a table to be joined, the plan is a scan of all jobs, or compares each outcome with each row. That ids have bounds is true of
+-- all, and makes the planner expect few.
 with given as (
   select a.*
   from unnest(
@@ -15,7 +15,7 @@ with given as (
     limit 1
     for update skip locked
   ) as free
-  where a.id between 1 and 9223372036854775807
+  where a.id between '-9223372036854775808'::bigint and 9223372036854775807
 ),
 written as (
   update {prefix}.oban_jobs as j

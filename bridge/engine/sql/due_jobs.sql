@@ -42,6 +42,7 @@ cross join lateral (
     and job.id <> all({held})
   order by job.scheduled_at desc, job.id desc
   limit {most}
+  {lock}
 ) as due
 where place.state in ('scheduled', 'retryable')
 order by due.scheduled_at desc, due.id desc

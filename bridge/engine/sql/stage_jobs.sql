@@ -1,7 +1,7 @@
 -- Makes due jobs available ($6: may this node stage? The guard asks whether an Elixir node does), announces their queues, and
 -- tells which of this node's queues ($4) have something to fetch. $1 now, $2 how many, $5 the channel of new jobs, or null.
--- Rows are locked and checked again, so that two of these can't undo each other; twice as many as are staged are looked at, so
--- that rows that somebody holds can be left out. `(…) is true` and `id = any(array(…))` keep to the primary key whatever the
+-- Rows are locked and checked again, so that two of these can't undo each other; those that somebody holds are left out where
+-- they are found, before the limit counts. `(…) is true` and `id = any(array(…))` keep to the primary key whatever the
 -- statistics say.
 with due as (
   select id
@@ -13,7 +13,7 @@ with due as (
       ) as found
       where $6::boolean
         and {guard}
-      limit 2 * $2
+      limit $2
     ))
     and (state in ('scheduled', 'retryable')) is true
     and scheduled_at <= $1

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
+import os
 import socket
 from collections.abc import Mapping
+from contextlib import nullcontext, suppress
 from typing import Any, Final
 
 from msgspec import Struct
 
+from bridge.queues.processes.messages import Limit
 from bridge.queues.processes.wire import frame
 
 #: What a record has of itself; all else in it came by `extra`.
@@ -19,7 +22,7 @@ _SENT: Final = (
 )  # fmt: skip
 
 
-class Line(Struct, array_like=True):
+class Line(Struct, array_like=True, tag=True):
     """A record with its text made, and with those of its attributes that a formatter may show."""
 
     name: str
@@ -27,6 +30,10 @@ class Line(Struct, array_like=True):
     message: str
     trace: str | None
     attributes: dict[str, Any]
+
+
+#: What comes by the second pair of sockets.
+Note = Line | Limit
 
 
 def levels() -> dict[str, int]:
@@ -37,15 +44,28 @@ def levels() -> dict[str, int]:
 
 
 class PipeHandler(logging.Handler):
-    """Sends records to the parent at once, from any thread, so that a crash loses none."""
+    """Sends records to the parent at once, from any thread, so that a crash loses none.
+
+    A process that a worker forks writes to its stderr: its lines and those of this process could break each other.
+    """
 
     def __init__(self, sock: socket.socket) -> None:
         super().__init__()
         self._sock = sock
         self._formatter = logging.Formatter()
+        self._pid = os.getpid()
+        self._forked = logging.StreamHandler()
+
+    def tell(self, limit: Limit) -> None:
+        """Send what a run may take, before it begins."""
+        with self.lock or nullcontext(), suppress(OSError):
+            self._sock.sendall(frame(limit))
 
     def emit(self, record: logging.LogRecord) -> None:
         """Send a record."""
+        if os.getpid() != self._pid:
+            self._forked.emit(record)
+            return
         try:
             self._sock.sendall(frame(self._line(record)))
         except OSError:

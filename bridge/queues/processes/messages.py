@@ -25,12 +25,12 @@ class Columns(Struct, array_like=True, gc=False):
     worker: str
     args: str | None
     meta: str | None
-    errors: str | list[str] | None
-    tags: list[str]
+    errors: str | list[str | None] | None
+    tags: list[str | None]
     attempt: int
     max_attempts: int
     priority: int
-    attempted_by: list[str]
+    attempted_by: list[str | None]
     inserted_at: datetime | None
     scheduled_at: datetime | None
     attempted_at: datetime | None
@@ -118,11 +118,15 @@ class ReleaseRun(Struct, array_like=True, tag=True):
     number: int
 
 
+class Ping(Struct, array_like=True, tag=True):
+    """Answer, if the event loop goes round."""
+
+
 class Quit(Struct, array_like=True, tag=True):
     """End in order; no job runs any more."""
 
 
-Order = Run | CancelRun | ReleaseRun | Quit
+Order = Run | CancelRun | ReleaseRun | Ping | Quit
 
 
 # From the child
@@ -139,6 +143,11 @@ class Broken(Struct, array_like=True, tag=True):
     """The child can't start, and ends."""
 
     reason: str
+    trace: str
+
+
+class Pong(Struct, array_like=True, tag=True):
+    """The answer to a ping."""
 
 
 class Heard(Struct, array_like=True, tag=True):
@@ -195,4 +204,14 @@ class Done(Struct, array_like=True, tag=True):
     result: bytes = b"\xc0"
 
 
-Answer = Ready | Broken | Heard | Stuck | Done
+Answer = Ready | Broken | Pong | Heard | Stuck | Done
+
+
+# From the child, by the way of its log, on which it can tell something though its event loop doesn't go round
+
+
+class Limit(Struct, array_like=True, tag=True):
+    """A run that begins may take so many seconds."""
+
+    number: int
+    seconds: float

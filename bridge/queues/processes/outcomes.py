@@ -19,6 +19,10 @@ from bridge.telemetry import events, instruments
 _encode: Final = msgspec.msgpack.Encoder().encode
 
 
+#: Bytes of a result that handlers of events get to see; of a longer one they see what it begins with, as text.
+RESULT_LIMIT: Final = 16 * 1_048_576
+
+
 class RemoteError(JobError):
     """What a worker raised in a process of its own.
 
@@ -51,7 +55,8 @@ def pack(number: int, outcome: Outcome, *, abandoned: bool) -> Done:
 def _failure(unsaved: UnsavedError) -> Failure:
     error = unsaved.reason
     cls = type(error)
-    found = Failure(unsaved.kind, cls.__module__, cls.__qualname__, _text(error), printable(unsaved.stacktrace))
+    module = printable(cls.__module__) if isinstance(cls.__module__, str) else ""
+    found = Failure(unsaved.kind, module, printable(cls.__qualname__), _text(error), printable(unsaved.stacktrace))
     if isinstance(error, ContractError):
         found.contract, found.mend = error.contract, error.mend
         found.violations = [(each.path, each.rule, each.message) for each in error.violations]
@@ -68,9 +73,10 @@ def _text(error: BaseException) -> str:
 def _pack_result(result: Any) -> tuple[str, bytes]:
     kind, value = _parts(result)
     try:
-        return kind, _encode(value)
+        encoded = _encode(value)
     except Exception:  # no plain data: an event's handler sees what it looked like
-        return "shown", _encode(_shown(result))
+        encoded = b""
+    return (kind, encoded) if 0 < len(encoded) <= RESULT_LIMIT else ("shown", _encode(_shown(result)))
 
 
 def _shown(result: Any) -> str:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Final
 
 from bridge.jobs import Job, Registry
 from bridge.queues.backoff import RetryDelay
 from bridge.queues.log import logger
+from bridge.queues.processes.absence import Absence, NoProcessError
 from bridge.queues.processes.execution import RemoteExecution
+from bridge.queues.processes.liveness import LOOK
 from bridge.queues.processes.messages import Setup
 from bridge.queues.processes.process import Child
 from bridge.telemetry.events import Instance
@@ -21,6 +23,9 @@ CLOSE: Final = 2.0
 
 #: Seconds for which the first jobs wait until all children are ready, so that they are spread over all.
 _TOGETHER: Final = 5.0
+
+#: Seconds for which jobs that were fetched wait for a child, before they are handed back.
+PATIENCE: Final = 10.0
 
 #: Seconds within which the end of a child that had nothing to do counts as a failure to start.
 _EARLY: Final = 5.0
@@ -41,6 +46,7 @@ class ProcessPool:
         self._setup = setup
         self._children: list[Child] = []
         self._keepers: list[asyncio.Task[None]] = []
+        self._absence = Absence(count)
         self._resting = asyncio.Event()
         self._together = False
         self._free = asyncio.Event()
@@ -56,12 +62,18 @@ class ProcessPool:
             self._keepers = [
                 asyncio.create_task(self._keep(), name=f"bridge-child-{nth}") for nth in range(1, self._count + 1)
             ]
+            self._keepers.append(asyncio.create_task(self._look(), name="bridge-children"))
             asyncio.get_running_loop().call_later(_TOGETHER, self._count_free, True)
 
     @property
     def ready(self) -> bool:
         """Whether any child takes jobs."""
         return self._free.is_set()
+
+    @property
+    def stalled(self) -> str:
+        """Why no job is fetched; empty while any child takes jobs."""
+        return "" if self.ready else self._absence.text
 
     def on_ready(self, callback: Callable[[], None]) -> None:
         """Call `callback` whenever there is a child that takes jobs, and there was none before."""
@@ -80,13 +92,22 @@ class ProcessPool:
         return RemoteExecution(job, registry, oban, self)
 
     async def choose(self) -> Child:
-        """Return the child with the fewest jobs; where there is none, wait for one."""
+        """Return the child with the fewest jobs of those that answer; where there is none, wait for one.
+
+        Raises:
+            NoProcessError: None came in time, or none will come any more, because the node stops.
+        """
         while True:
             children = [child for child in self._children if child.takes_jobs]
             if children:
-                return min(children, key=lambda child: len(child.running))
+                return min(children, key=lambda child: (child.liveness.slow, len(child.running)))
             self._free.clear()
-            await self._free.wait()
+            try:
+                async with asyncio.timeout(0 if self._resting.is_set() else PATIENCE):
+                    await self._free.wait()
+            except TimeoutError:
+                self._absence.hand_back()
+                raise NoProcessError from None
 
     def rest(self) -> None:
         """Start no more children: the jobs that run are the last ones."""
@@ -111,6 +132,12 @@ class ProcessPool:
             for end in pending:
                 end.cancel()
 
+    async def _look(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK)
+            for child in list(self._children):
+                child.look()
+
     # One place
 
     async def _keep(self) -> None:
@@ -124,34 +151,31 @@ class ProcessPool:
             except Exception as error:  # the system has no more processes, or a worker came that children can't import
                 child.kill("it could not be started in full")
                 self._forget(child)
-                await self._pause(delay, f"a process for jobs can't be started: {error}")
+                await self._pause(delay, "a process for jobs", f"can't be started: {error}")
                 continue
             await child.gone.wait()
             if child.retired or self._resting.is_set():
                 continue
+            who = f"process {child.pid}"
             idle = not child.runs and time.monotonic() - begun < _EARLY
-            if child.ready is None or idle:
-                await self._pause(delay, self._obituary(child))
+            if child.broken is not None:
+                await self._pause(delay, who, f"can't run jobs: {child.broken.reason}", child.broken.trace)
+            elif child.ready is None:
+                await self._pause(delay, who, f"{child.how_it_ended()} before it was ready for jobs")
+            elif idle:
+                await self._pause(delay, who, child.how_it_ended())
             else:
                 delay.reset()
-                logger.error("%s; another one takes its place", self._obituary(child))
+                self._absence.lose(child.how_it_ended())
+                jobs = f" (jobs in it: {len(child.running)})" if child.running else ""
+                logger.error("%s%s %s; another one takes its place", who, jobs, child.how_it_ended())
 
-    async def _pause(self, delay: RetryDelay, what: str) -> None:
+    async def _pause(self, delay: RetryDelay, who: str, reason: str, trace: str = "") -> None:
         seconds = delay.next()
-        level = logging.ERROR if delay.failures in (1, 2, 3) or delay.failures % 10 == 0 else logging.DEBUG
-        logger.log(level, "%s; the next one starts in %.1f s (failure %d)", what, seconds, delay.failures)
-        try:
+        self._absence.note(reason, who, seconds, trace)
+        with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._resting.wait()
-        except TimeoutError:
-            pass
-
-    def _obituary(self, child: Child) -> str:
-        if child.broken:
-            return f"process {child.pid} can't run jobs: {child.broken}"
-        when = "" if child.ready is not None else " before it was ready for jobs"
-        jobs = f" (jobs in it: {len(child.running)})" if child.running else ""
-        return f"process {child.pid}{jobs} {child.how_it_ended()}{when}"
 
     def _on_change(self, child: Child) -> None:
         if child.ended.is_set():
@@ -175,4 +199,5 @@ class ProcessPool:
             self._free.clear()
         elif not self._free.is_set():
             self._free.set()
+            self._absence.end()
             self._on_ready()

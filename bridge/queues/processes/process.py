@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
-import socket
 import subprocess
-import sys
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
 from bridge.errors import ProcessEnded
-from bridge.queues.processes.logs import Line, replay
+from bridge.queues.log import logger
+from bridge.queues.processes.liveness import Liveness
+from bridge.queues.processes.logs import Line, Note, replay
 from bridge.queues.processes.messages import (
     Answer,
     Broken,
@@ -22,6 +22,9 @@ from bridge.queues.processes.messages import (
     Columns,
     Done,
     Heard,
+    Limit,
+    Ping,
+    Pong,
     Quit,
     Ready,
     ReleaseRun,
@@ -29,6 +32,8 @@ from bridge.queues.processes.messages import (
     Setup,
     Stuck,
 )
+from bridge.queues.processes.spawning import end_group, spawn, wait
+from bridge.queues.processes.tally import Tally
 from bridge.queues.processes.wire import Channel
 
 #: Seconds in which a child hears that a job is to end, if its event loop goes round at all.
@@ -36,6 +41,9 @@ HEARING: Final = 5.0
 
 #: Seconds that released jobs get to come to an end before their process is ended with them.
 RELEASE: Final = 0.6
+
+#: Seconds after which a child that still imports is told of.
+_UNREADY: Final = 60.0
 
 #: Seconds for what may still be in the pipe of a process that has ended.
 _DRAIN: Final = 1.0
@@ -57,10 +65,11 @@ class Child:
         self.retired = ""
         self.ended = asyncio.Event()
         self.gone = asyncio.Event()  # it retired, or has ended
-        self.broken = ""
+        self.broken: Broken | None = None
         self.runs = 0
         self.running: dict[int, asyncio.Future[Done]] = {}
         self.pid = 0
+        self.liveness = Liveness()
         self._program = program
         self._on_change = on_change
         self._channel = Channel(Answer, self._on_answer, self._on_closed)
@@ -70,6 +79,10 @@ class Child:
         self._given_up: set[int] = set()
         self._loose: set[int] = set()
         self._unheard: set[int] = set()
+        self._exceeded: dict[int, float] = {}
+        self._tally: Tally | None = None
+        self._quits = False
+        self._late_at = time.monotonic() + _UNREADY
 
     async def start(self, setup: Setup) -> None:
         """Start the process; it is ready later.
@@ -78,29 +91,15 @@ class Child:
             OSError: The system starts none.
         """
         loop = asyncio.get_running_loop()
-        ours, theirs = socket.socketpair()
-        logs, their_logs = socket.socketpair()
-        with theirs, their_logs:
-            try:
-                process = self._spawn(f"{setup.name}@{setup.node}", theirs, their_logs)
-            except OSError:
-                ours.close()
-                logs.close()
-                raise
-        self.pid = process.pid
-        threading.Thread(target=self._wait, args=(process, loop), name=f"bridge-child-{self.pid}", daemon=True).start()
-        self._channel.send(setup)
-        await self._channel.open(ours)
-        await Channel(Line, replay, lambda: None).open(logs)
-
-    def _spawn(self, title: str, *ends: socket.socket) -> subprocess.Popen[bytes]:
-        places = [str(end.fileno()) for end in ends]
-        return subprocess.Popen(  # noqa: S603 - our own module
-            [sys.executable, "-m", self._program, title, *places],
-            stdin=subprocess.DEVNULL,
-            pass_fds=[end.fileno() for end in ends],
-            process_group=0,  # what a terminal sends to the parent's group is not meant for it
+        found = spawn(self._program, f"{setup.name}@{setup.node}")
+        self.pid, self._tally = found.process.pid, found.tally
+        waiting = threading.Thread(
+            target=self._wait, args=(found.process, loop), name=f"bridge-child-{self.pid}", daemon=True
         )
+        waiting.start()
+        self._channel.send(setup)
+        await self._channel.open(found.pipe)
+        await Channel(Note, self._on_note, lambda: None).open(found.logs)
 
     # Jobs
 
@@ -124,6 +123,14 @@ class Child:
             ProcessEnded: The process ended first.
         """
         return await self.running[number]
+
+    def has_begun(self, number: int) -> bool:
+        """Tell whether it has begun a run; one that it has not may be given to another child."""
+        return self._tally is not None and self._tally.begun >= number
+
+    def exceeded(self, number: int) -> float | None:
+        """Return the timeout of a run that didn't end though its time was over, for which the process was ended."""
+        return self._exceeded.get(number)
 
     def cancel(self, number: int, reason: str) -> None:
         """End a job that was cancelled; where the process doesn't even hear of it, it retires."""
@@ -151,14 +158,14 @@ class Child:
         if self.ready is None:
             self.kill("its node stops")
         else:
+            self._quits = True
             self._channel.send(Quit())
 
     def kill(self, why: str) -> None:
         """End it now, with the processes that its jobs have started."""
         self._why_ended = self._why_ended or why
         if self.pid and self._code is None:
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(self.pid, signal.SIGKILL)
+            end_group(self.pid)
 
     def retire(self, why: str) -> None:
         """Give it no more jobs, and end it once nothing runs there but what can't be stopped."""
@@ -194,22 +201,53 @@ class Child:
 
     # What happens
 
+    def look(self) -> None:
+        """Look whether it goes on; end it where it holds up a job whose time is over."""
+        if self.ready is None:
+            if time.monotonic() > self._late_at:
+                self._late_at = float("inf")
+                logger.warning("process %d is not ready for jobs after %g s: it still imports", self.pid, _UNREADY)
+            return
+        if self.liveness.look(bool(self.running)):
+            self._channel.send(Ping())
+        self._exceeded = self.liveness.exceeded()
+        if self._exceeded:
+            self.kill(f"it did not go on, and {len(self._exceeded)} of its jobs should have ended by their timeout")
+        elif self.liveness.is_news():
+            logger.warning(
+                "process %d doesn't answer: a job blocks its event loop, or it was stopped; jobs in it: %d; it gets "
+                "more only where no other one answers; let what blocks be a plain `def`, and give it a timeout",
+                self.pid,
+                len(self.running),
+            )
+
+    def _on_note(self, note: Note) -> None:
+        match note:
+            case Line():
+                replay(note)
+            case Limit(number=number, seconds=seconds):
+                if number in self.running:
+                    self.liveness.limit(number, seconds)
+
     def _on_answer(self, answer: Answer) -> None:
         match answer:
             case Done(number=number):
                 self._on_done(number, answer)
             case Heard(number=number):
                 self._unheard.discard(number)
+            case Pong():
+                self.liveness.answered()
             case Stuck():
                 self.retire("the thread of a job that is over can't be stopped")
             case Ready():
                 self.ready = answer
                 self._on_change(self)
-            case Broken(reason=reason):
-                self.broken = reason
+            case Broken():
+                self.broken = answer
 
     def _on_done(self, number: int, done: Done) -> None:
         future = self.running.pop(number, None)
+        self.liveness.over(number)
         if future is not None and not future.done():
             future.set_result(done)
         self._given_up.discard(number)
@@ -218,7 +256,7 @@ class Child:
             self._end_if_idle()
 
     def _wait(self, process: subprocess.Popen[bytes], loop: asyncio.AbstractEventLoop) -> None:
-        code = process.wait()
+        code = wait(process, lambda: self._quits and not self._why_ended)
         with suppress(RuntimeError):  # The loop was closed meanwhile: nobody waits any more.
             loop.call_soon_threadsafe(self._on_exit, code)
 

@@ -3,8 +3,11 @@
 import asyncio
 import ctypes
 import logging
+import multiprocessing
 import os
+import re
 import signal
+import subprocess
 import threading
 import time
 from collections import defaultdict
@@ -97,6 +100,30 @@ class Fail(Worker):
         return None
 
 
+ODD = {
+    "odd": lambda: type("\x00\ud800", (Exception,), {"__module__": 5})("odd"),
+    "group": lambda: ExceptionGroup("some", [ValueError("first"), OSError(2, "second")]),
+    "exit group": lambda: BaseExceptionGroup("all", [KeyboardInterrupt()]),
+    "unpicklable": lambda: Unpicklable(threading.Lock(), lambda: None),
+}
+
+
+@here
+class FailOddly(Worker):
+    async def process(self, job):
+        error = ODD[job.args["how"]]()
+        raise error
+
+
+class Unpicklable(Exception):
+    def __init__(self, first, second):
+        super().__init__(first)
+        self.args = (second,)
+
+    def __str__(self):
+        return "two that are none"
+
+
 class Unreadable(Exception):
     def __str__(self):
         raise SystemExit("really")
@@ -128,6 +155,7 @@ class Return(Worker):
             "bytes": b"\xff",
             "object": os.environ,
             "hostile": Hostile(),
+            "huge": b"x" * 17 * 1_048_576,
             "none": None,
         }[job.args["what"]]
 
@@ -149,6 +177,21 @@ class Slow(Worker):
 
 
 @here
+class Linger(Worker):
+    """Takes its time to end."""
+
+    async def process(self, job):
+        logging.getLogger("app").warning("begun %d", job.id)
+        try:
+            await asyncio.sleep(3600)
+        finally:
+            await asyncio.sleep(job.args["seconds"])
+
+    def timeout(self, job):
+        return job.args["timeout"]
+
+
+@here
 class SlowThread(Worker):
     def process(self, job):
         logging.getLogger("app").warning("begun %d", job.id)
@@ -166,6 +209,52 @@ class Blocked(Worker):
     async def process(self, job):
         logging.getLogger("app").warning("begun %d", job.id)
         time.sleep(job.args.get("seconds", 3600))  # noqa: ASYNC251 - what must not be done
+        logging.getLogger("app").warning("cleaned %d", job.id)
+
+    def timeout(self, job):
+        return job.args.get("timeout")
+
+
+@here
+class Hold(Worker):
+    """Never lets other threads of its process run."""
+
+    def process(self, job):
+        logging.getLogger("app").warning("begun %d", job.id)
+        re.match("(a+)+$", "a" * 64 + "b")
+
+    def timeout(self, job):
+        return job.args.get("timeout")
+
+
+def double(number):
+    for _ in range(5):
+        logging.getLogger("app").warning("doubled %s", "x" * 500_000)
+    return number * 2
+
+
+@here
+class Fork(Worker):
+    """Lets processes of its own compute, and ends them by a signal."""
+
+    def process(self, job):
+        with multiprocessing.get_context(job.args["method"]).Pool(2) as pool:
+            return Record(pool.map(double, range(4)))
+
+
+@here
+class Spawn(Worker):
+    """Starts a program, and does then what it is told."""
+
+    async def process(self, job):
+        program = subprocess.Popen(["sleep", "3600"])  # noqa: ASYNC220 - it takes no time
+        logging.getLogger("app").warning("started %d", program.pid)
+        if job.args["how"] == "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        time.sleep(3600)  # noqa: ASYNC251 - what must not be done
+
+    def timeout(self, job):
+        return 0.1
 
 
 @here

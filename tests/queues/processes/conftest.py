@@ -27,7 +27,7 @@ def begin(start, app):
 
     async def begin_one(**options):
         oban = await start(**{"queues": {"default": 10}, "processes": 2, "registry": default_registry, **options})
-        if options.get("processes", 2) > 1:
+        if oban._plan.processes.count > 1:
             await until(lambda: asyncio.sleep(0, len(ready(oban)) == oban._plan.processes.count), 60)
         return oban
 

@@ -44,8 +44,27 @@ async def test_the_limit_holds_for_the_node(begin, app, said, conn):
     assert await states(conn) == {"available": 7, "executing": 3}
 
 
+async def test_each_queue_has_its_limit_for_the_node(begin, app, said, conn):
+    oban = await begin(queues={"default": 3, "other": 2}, shutdown_grace_period=0)
+    await oban.enqueue_many(app.Slow.new(queue=queue) for queue in ("default", "other") for _ in range(6))
+    await until(lambda: _same(sum(text.startswith("begun") for text in said.texts()) == 5), 30)
+    assert [len(oban.check_queue(queue).running) for queue in ("default", "other")] == [3, 2]
+    assert await states(conn) == {"available": 7, "executing": 5}
+
+
 async def _same(value):
     return value
+
+
+async def test_odd_rows_run_there(begin, app, ends, conn):
+    await begin()
+    odd = [
+        {"tags": None}, {"tags": [None, "a"]}, {"meta": None}, {"errors": [None, '{"at": 1}', "null"]},
+        {"priority": 77}, {"args": '{"n": 1e400}'},
+    ]  # fmt: skip
+    jobs = [await insert_row(conn, worker="Processes.Where", **columns) for columns in odd]
+    found = await ends.first(len(odd))
+    assert {event.job.id: event.state for event in found} == dict.fromkeys(jobs, "completed")
 
 
 async def test_two_thousand_small_jobs_all_run_once(begin, app, conn, ends):
@@ -73,6 +92,7 @@ async def test_errors_have_the_text_that_they_have_in_one_process(begin, app, en
     for processes in (1, 2):
         oban = await begin(processes=processes)
         jobs = [await oban.enqueue(app.Fail.new({"how": how})) for how in FAILURES]
+        jobs += [await oban.enqueue(app.FailOddly.new({"how": how})) for how in app.ODD]
         jobs.append(await oban.enqueue(app.FailInThread.new()))
         jobs.append(await insert_row(conn, worker="Processes.Echo", args="[1]"))
         jobs.append(await insert_row(conn, worker="Processes.Weigh", args='{"grams": "much"}'))
@@ -117,6 +137,9 @@ async def test_a_result_that_is_no_plain_data_is_seen_as_text(begin, app, ends):
     assert event.result.startswith("environ(")
     event = await ends.of(await oban.enqueue(app.Return.new({"what": "hostile"})))
     assert (event.state, event.result) == ("completed", "<Hostile>")
+    event = await ends.of(await oban.enqueue(app.Return.new({"what": "huge"})))
+    assert event.result.startswith("b'xxx")
+    assert len(event.result) < 1_000
 
 
 async def test_events_are_sent_once_and_here_within_the_job(begin, app, ended):

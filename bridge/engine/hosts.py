@@ -1,0 +1,112 @@
+"""A DSN of several hosts: each gets its own time to answer, so that one that vanished doesn't hide the others."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Any, Final, TypeAlias
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+import asyncpg
+
+#: A name, an address or a folder with a socket, and a port.
+Host: TypeAlias = tuple[str, int]
+
+#: Seconds that each of several hosts gets where the DSN has no `connect_timeout`.
+PATIENCE: Final = 5.0
+
+#: Seconds for which a host that did not answer in time comes last.
+SHUNNED: Final = 30.0
+
+#: What tells that the next host may do better: away, starting or stopping, or not of the kind that is wanted.
+_NEXT: Final = (OSError, asyncpg.CannotConnectNowError, asyncpg.TargetServerAttributeNotMatched)
+
+
+class NoAnswerError(TimeoutError):
+    """A server gave no answer to a new connection in time, as against one to a statement."""
+
+
+class Hosts:
+    """Opens connections to the first of a DSN's hosts that answers and is of the kind that it asks for.
+
+    asyncpg has one limit for all of them together, which the first one uses up where it gives no answer at all, as a
+    machine that lost its power or its network. As with libpq, `connect_timeout` is each host's here. One that was
+    silent is tried last for a while.
+    """
+
+    def __init__(self) -> None:
+        self._silent: dict[Host, float] = {}
+
+    async def connect(self, dsn: str, **options: Any) -> Any:
+        """Open a connection; arguments and errors are those of `asyncpg.connect`.
+
+        Raises:
+            NoAnswerError: A host, the last one of several, gave no answer in time.
+        """
+        hosts = several_hosts(dsn)
+        if not hosts:
+            return await _connect(dsn, **options)
+        options.setdefault("timeout", PATIENCE)
+        failures: list[Exception] = []
+        for host in sorted(hosts, key=self._is_silent):
+            try:
+                conn = await _connect(dsn, host=host[0], port=host[1], **options)
+            except _NEXT as error:
+                self._note(host, error)
+                failures.append(error)
+            else:
+                self._silent.pop(host, None)
+                return conn
+        raise next((error for error in reversed(failures) if isinstance(error, OSError)), failures[-1])
+
+    def _is_silent(self, host: Host) -> bool:
+        return time.monotonic() < self._silent.get(host, 0.0)
+
+    def _note(self, host: Host, error: Exception) -> None:
+        if isinstance(error, TimeoutError):
+            self._silent[host] = time.monotonic() + SHUNNED
+
+
+async def _connect(dsn: str, **options: Any) -> Any:
+    try:
+        return await asyncpg.connect(dsn, **options)
+    except TimeoutError as error:
+        raise NoAnswerError("no answer to a new connection") from error
+
+
+def several_hosts(dsn: str) -> list[Host]:
+    """Return the hosts of a DSN that can be tried one by one.
+
+    None where it has fewer than two, where asyncpg has to compare them (`prefer-standby`), or where it can't be read:
+    asyncpg says what is wrong with it.
+    """
+    try:
+        parts = urlsplit(dsn)
+        options = dict(parse_qsl(parts.query))
+        listed = parts.netloc.rpartition("@")[2]
+        names = (listed or options.get("host", "")).split(",")
+        # asyncpg: a port among the options counts for hosts among the options only, and there more than any other.
+        given = "" if listed else options.get("port", "")
+        ports = _ports(given or os.environ.get("PGPORT") or "5432", len(names))
+        hosts = [_host(name, port, own=not given) for name, port in zip(names, ports, strict=True)]
+    except ValueError:
+        return []
+    compares = options.get("target_session_attrs") == "prefer-standby"
+    return [] if len(hosts) < 2 or compares or "" in names else hosts
+
+
+def _ports(text: str, count: int) -> list[int]:
+    ports = [int(port) for port in text.split(",")]
+    return ports * count if len(ports) == 1 else ports
+
+
+def _host(text: str, port: int, *, own: bool) -> Host:
+    """Return a host of a list, with the port that it may bring along, or else that one."""
+    if text.startswith("["):
+        name, _, rest = text[1:].partition("]")
+        brought = rest.removeprefix(":")
+    elif text.startswith("/"):
+        name, brought = text, ""
+    else:
+        name, _, brought = text.partition(":")
+    return unquote(name), int(brought) if brought and own else port

@@ -1,0 +1,45 @@
+"""Connections that a router has forgotten: neither end is told, and each statement on one waits in vain."""
+
+import asyncio
+import time
+
+import pytest
+from proxy import wire_to
+
+from bridge.engine import Connections
+from bridge.engine.connections import create_pool
+
+LIMIT = 0.5
+
+
+@pytest.fixture
+async def wire(installed):
+    async with wire_to(installed) as wire:
+        yield wire
+
+
+async def test_a_statement_without_an_answer_lets_all_connections_be_replaced(wire):
+    pool = await create_pool(wire.dsn, min_size=4, max_size=4, timeout=LIMIT)
+    connections = Connections(pool)
+    await asyncio.gather(*(connections.fetch("select pg_sleep(0.1)") for _ in range(4)))
+    wire.strand()
+
+    with pytest.raises(TimeoutError):
+        await connections.fetch("select 1")
+    begun = time.monotonic()
+    assert await connections.fetch("select 1 as one") == [(1,)]
+    assert time.monotonic() - begun < LIMIT
+
+    pool.terminate()
+
+
+async def test_no_answer_to_a_new_connection_leaves_the_others_alone(wire):
+    pool = await create_pool(f"{wire.dsn}?connect_timeout=1", min_size=1, max_size=2)
+    connections = Connections(pool)
+    async with pool.acquire():  # so that the next one is new
+        wire.freeze()
+        with pytest.raises(TimeoutError, match="new connection"):
+            await connections.fetch("select 1")
+    assert pool._generation == 0
+
+    pool.terminate()

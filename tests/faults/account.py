@@ -1,0 +1,171 @@
+"""The account of a run: what was enqueued is what is there, and each job ran as often as it had to."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from .ledger import Ledger
+from .load import Orders
+from .rules import broken_rules
+from .runs import FINAL, Row, Tally, Verdict, judge
+
+if TYPE_CHECKING:
+    from .faults import Hit
+
+#: States in which a job waits for its next, or first, execution.
+WAITING: Final = ("available", "scheduled", "retryable")
+
+_SHOWN: Final = 5
+
+
+@dataclass(slots=True)
+class Account:
+    """What was found.
+
+    Attributes:
+        ordered: Jobs that the client tried to enqueue.
+        confirmed: Those of which the database said that they are.
+        found: Rows of the client's jobs: the confirmed ones, and of those in doubt what had been committed.
+        others: Rows of other jobs, such as probes.
+        states: How many of the client's jobs are in which state.
+        executions: How often any job began.
+        verdict: Why jobs ran more than once.
+        hits: How often each fault struck.
+        recovered: The longest time from a fault's end until all nodes worked again, by its name.
+        skipped: Faults that could not be made here, with why.
+        wrong: Everything that must not be, with examples.
+    """
+
+    ordered: int = 0
+    confirmed: int = 0
+    found: int = 0
+    others: int = 0
+    states: Counter[str] = field(default_factory=Counter)
+    executions: int = 0
+    verdict: Verdict = field(default_factory=Verdict)
+    hits: Counter[str] = field(default_factory=Counter)
+    recovered: Mapping[str, float] = field(default_factory=dict)
+    skipped: Mapping[str, str] = field(default_factory=dict)
+    wrong: dict[str, list[str]] = field(default_factory=dict)
+
+    @property
+    def waiting(self) -> int:
+        """How many of the client's jobs have not come to their end."""
+        return sum(self.states[state] for state in WAITING)
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.wrong
+
+    def blame(self, kind: str, *what: str) -> None:
+        """Note what is wrong, if anything is."""
+        if what:
+            self.wrong.setdefault(kind, []).extend(what)
+
+    def __str__(self) -> str:
+        ends = " + ".join(f"{name} {self.states[name]:,}" for name in FINAL)
+        doubtful, runs = self.ordered - self.confirmed, self.verdict
+        return "\n".join([
+            f"enqueued {self.found:,} = {ends} + waiting {self.waiting:,}",
+            f"asked for {self.ordered:,}: confirmed {self.confirmed:,}, in doubt {doubtful:,}",
+            f"of those in doubt {self.found - self.confirmed:,} are there; other jobs {self.others:,}",
+            f"executions {self.executions:,}: {runs.own:,} again by their worker's wish",
+            f"because of faults {runs.by_fault.total():,} again, and {runs.unstarted:,} claimed and never begun",
+            *self._faults(),
+            *(f"skipped {name}: {why}" for name, why in self.skipped.items()),
+            *self._wrongs(),
+        ])  # fmt: skip
+
+    def _faults(self) -> list[str]:
+        rows = [f"{'fault':<32}{'times':>6}{'works after':>13}{'ran again':>11}{'within':>9}"]
+        for name, times in sorted(self.hits.items()):
+            works, within = _seconds(self.recovered.get(name)), _seconds(self.verdict.slowest.get(name))
+            rows.append(f"{name:<32}{times:>6}{works:>13}{self.verdict.by_fault[name]:>11,}{within:>9}")
+        return rows if len(rows) > 1 else ["no faults"]
+
+    def _wrongs(self) -> list[str]:
+        if self.ok:
+            return ["nothing is wrong"]
+        lines = []
+        for kind, what in self.wrong.items():
+            more = f"\n  … {len(what) - _SHOWN:,} more" if len(what) > _SHOWN else ""
+            lines.append(f"WRONG: {kind}: {len(what):,}\n  " + "\n  ".join(what[:_SHOWN]) + more)
+        return lines
+
+
+def _seconds(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1f} s"
+
+
+async def take_account(
+    conn: Any, ledger: Ledger, orders: Orders, hits: Sequence[Hit], skipped: Mapping[str, str] | None = None
+) -> Account:
+    """Return the account of a database whose nodes are at rest."""
+    account = Account(ordered=len(orders), confirmed=orders.confirmed, skipped=skipped or {})
+    account.hits = Counter(hit.fault for hit in hits)
+    tally = Tally(ledger)
+    # A line that a process did not come to the end of is the last one of a file whose machine died: not of these.
+    account.blame("lines of the ledger that are none", *ledger.torn)
+    account.executions = tally.executions
+    closer = await _read_rows(conn, orders, tally, account)
+    runs = ledger.executions(set(closer))
+    for job, row in closer.items():
+        judge(row, runs.get(job, []), hits, account.verdict)
+    for name, ids in (await broken_rules(conn)).items():
+        account.blame(name, *(f"job {job}" for job in ids))
+    for name, what in account.verdict.wrong.items():
+        account.blame(name, *what)
+    return account
+
+
+async def _read_rows(conn: Any, orders: Orders, tally: Tally, account: Account) -> dict[int, Row]:
+    """Hold every row against the orders, and return those whose executions are worth a closer look."""
+    closer: dict[int, Row] = {}
+    seen, present = bytearray(len(orders)), bytearray(len(tally))
+    async with conn.transaction(isolation="repeatable_read", readonly=True):
+        async for record in conn.cursor(
+            "select id, state::text, worker, attempt, max_attempts, args ->> 'n' as n from oban_jobs order by id",
+            prefetch=5000,
+        ):
+            row = Row(*record[:5])
+            if row.id < len(present):
+                present[row.id] = 1
+            if record["n"] is None:
+                account.others += 1
+            else:
+                _check_order(row, int(record["n"]), orders, seen, account)
+            if not tally.is_plain(row):
+                closer[row.id] = row
+    for number in range(len(orders)):
+        if orders.id_of(number) and not seen[number]:
+            account.blame("jobs that are missing", f"job {orders.id_of(number)} of order {number}")
+    _check_doubts(orders, seen, account)
+    for job in range(len(tally)):
+        if tally.ran(job) and not present[job]:
+            account.blame("executions of jobs that are not there", f"job {job}")
+    return closer
+
+
+def _check_order(row: Row, number: int, orders: Orders, seen: bytearray, account: Account) -> None:
+    account.found += 1
+    account.states[row.state] += 1
+    if number >= len(orders):
+        account.blame("jobs that nobody ordered", f"job {row.id} of order {number}")
+        return
+    if seen[number]:
+        account.blame("jobs that are there twice", f"job {row.id} of order {number}")
+    seen[number] = 1
+    if orders.id_of(number) not in (0, row.id):
+        account.blame("jobs under another id", f"job {row.id} of order {number}, confirmed as {orders.id_of(number)}")
+    if orders.worker_of(number) != row.worker:
+        account.blame("jobs of another worker", f"job {row.id} of {row.worker}, ordered of {orders.worker_of(number)}")
+
+
+def _check_doubts(orders: Orders, seen: bytearray, account: Account) -> None:
+    for first, count in orders.doubts:
+        if sum(seen[first : first + count]) not in (0, count):
+            account.blame("inserts that were done by half", f"orders {first} to {first + count - 1}")

@@ -1,0 +1,271 @@
+"""The network between nodes and server: cut, silent, slow, or with connections that end in the midst of a statement."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from abc import abstractmethod
+from random import Random
+from typing import TYPE_CHECKING, ClassVar, Final
+
+from bridge.testing.interop.gate import Gate
+from faults.edge import Chatter, edge_node, keep_busy, ran_elsewhere, works_again
+from faults.ground import CHATTER
+from faults.ledger import Execution
+from faults.site import DATABASE, USER
+from faults.tunnel import Tunnel
+from faults.workers import Steady
+
+from . import Fault, Hit
+
+if TYPE_CHECKING:
+    from faults.ground import Ground
+
+#: Seconds of a silence that is long enough for a rescue, and one that is too short for it.
+_LONG: Final = 6.0
+_BRIEF: Final = 1.0
+
+#: Seconds that one statement may take at a node whose connections may be forgotten.
+_STATEMENT: Final = 2.0
+
+
+class _OfAll(Fault):
+    """Hits all nodes at once, in the midst of jobs that end while nobody can tell the database.
+
+    Nobody is dead, however long it takes, and what ended is written once the network is back: nothing runs again.
+    """
+
+    async def strike(self, ground: Ground, random: Random) -> Hit:
+        pids = frozenset[int]().union(*(node.pids() for node in ground.nodes))
+        await ground.load.order_many(Steady, 20, {"seconds": 1.0})
+        await ground.in_flight(pids, 10)
+        began = time.monotonic()
+        caught = len(ground.ledger.in_flight(pids))
+        try:
+            seconds = await self._break(ground.site.gate, random)
+        finally:
+            _mend(ground.site.gate)
+        return Hit(self.name, began, time.monotonic(), note=f"{seconds:.1f} s, {caught} jobs in flight")
+
+    @abstractmethod
+    async def _break(self, gate: Gate, random: Random) -> float:
+        """Break it for some seconds, and return how many; it is mended then."""
+
+
+class NetworkCut(_OfAll):
+    """Connections are reset, and new ones refused, for longer than a dead node's silence."""
+
+    name = "network-cut"
+
+    async def _break(self, gate: Gate, random: Random) -> float:
+        gate.cut()
+        return await _sleep(_LONG + random.uniform(0, 2))
+
+
+class NetworkFrozen(_OfAll):
+    """Nothing arrives, neither bytes nor ends, for longer than a dead node's silence; then all of it does."""
+
+    name = "network-frozen"
+
+    async def _break(self, gate: Gate, random: Random) -> float:
+        gate.freeze()
+        return await _sleep(_LONG + random.uniform(0, 2))
+
+
+class NetworkLost(_OfAll):
+    """Nothing arrives, and then the connections are reset: of what was under way, nobody knows how far it came."""
+
+    name = "network-lost"
+
+    async def _break(self, gate: Gate, random: Random) -> float:
+        gate.freeze()
+        seconds = await _sleep(random.uniform(0.5, _LONG))
+        gate.drop()
+        return seconds
+
+
+class NetworkSlow(_OfAll):
+    """Every round trip takes up to three seconds, a different time from one second to the next."""
+
+    name = "network-slow"
+
+    async def _break(self, gate: Gate, random: Random) -> float:
+        seconds = 0.0
+        for longest in (0.05, 0.25, 0.5, 1.5, 0.25, 1.5, 0.05):
+            gate.delay(random.uniform(0.01, longest))
+            seconds += await _sleep(1.0)
+        return seconds
+
+
+class ConnectionsReset(_OfAll):
+    """All connections are reset again and again: of some statements the server never hears, of others nobody does."""
+
+    name = "connections-reset"
+
+    async def _break(self, gate: Gate, random: Random) -> float:
+        gate.delay(0.05)  # so that statements and answers are on their way at any moment
+        seconds = 0.0
+        for _ in range(10):
+            seconds += await _sleep(random.uniform(0.1, 0.8))
+            gate.drop()
+        return seconds
+
+
+class _OfOne(Fault):
+    """Hits the way of one node, which the others don't share, in the midst of jobs.
+
+    Its jobs come to another end in their second attempt, so that what it would overwrite shows.
+    """
+
+    #: Whether it lasts so long that the node's jobs have been rescued when it is over.
+    rescued: ClassVar[bool] = False
+
+    def __init__(self) -> None:
+        self._caught: list[Execution] = []
+
+    async def strike(self, ground: Ground, random: Random) -> Hit:
+        with Gate(ground.site.dsn) as gate:
+            async with edge_node(ground, gate.url()) as node:
+                self._caught = await keep_busy(ground, node)
+                self._chatter = Chatter(node, CHATTER)
+                pids = node.pids() if self.rescued else frozenset()
+                began = time.monotonic()
+                try:
+                    await self._break(gate, random)
+                finally:
+                    _mend(gate)
+                ended = time.monotonic()
+                note = f"{ended - began:.1f} s, {len(self._caught)} jobs in flight"
+                hit = Hit(self.name, began, ended, pids=pids, overlaps=True, note=note)
+                return await works_again(ground, hit, self.bound)
+
+    @abstractmethod
+    async def _break(self, gate: Gate, random: Random) -> None:
+        """Break it for a while; it is mended then."""
+
+    async def check(self, ground: Ground, hit: Hit) -> None:
+        """Where it lasted long enough, others have run its jobs; else the account says that nobody has."""
+        self._chatter.check()
+        if self.rescued and not await ran_elsewhere(ground, hit, self._caught):
+            raise AssertionError(f"none of {len(self._caught)} jobs of a node that was cut off ran elsewhere")
+
+
+class NodeCutOff(_OfOne):
+    """One node is cut off until its jobs have been rescued; it overwrites nothing when it comes back."""
+
+    name = "node-cut-off"
+    rescued = True
+
+    async def _break(self, gate: Gate, random: Random) -> None:
+        gate.cut()
+        await _sleep(_LONG + random.uniform(0, 2))
+
+
+class NodeFrozen(_OfOne):
+    """Nothing of one node arrives until its jobs have been rescued; then all of it does, and overwrites nothing."""
+
+    name = "node-frozen"
+    rescued = True
+
+    async def _break(self, gate: Gate, random: Random) -> None:
+        gate.freeze()
+        await _sleep(_LONG + random.uniform(0, 2))
+
+
+class NodeCutBriefly(_OfOne):
+    """One node is cut off, or not answered, for a moment that is too short for a rescue: nothing runs twice."""
+
+    name = "node-cut-briefly"
+
+    async def _break(self, gate: Gate, random: Random) -> None:
+        random.choice((gate.cut, gate.freeze))()
+        await _sleep(random.uniform(0.3, _BRIEF))
+
+
+class NodeSlow(_OfOne):
+    """Every round trip of one node takes up to 0.8 s, and the others' are quick: nothing is taken from it."""
+
+    name = "node-slow"
+
+    async def _break(self, gate: Gate, random: Random) -> None:
+        for _ in range(5):
+            gate.delay(random.uniform(0.1, 0.4))
+            await _sleep(1.0)
+
+
+class _OfTunnel(Fault):
+    """Hits single connections of one node, while it can make new ones: it lives, so nothing of it runs again."""
+
+    async def strike(self, ground: Ground, random: Random) -> Hit:
+        async with Tunnel(ground.site.port) as tunnel:
+            dsn = f"postgresql://{USER}@127.0.0.1:{tunnel.port}/{DATABASE}"
+            environment = {"BRIDGE_POOL_TIMEOUT": str(_STATEMENT)}
+            async with edge_node(ground, dsn, environment=environment) as node:
+                await keep_busy(ground, node)
+                self._chatter = Chatter(node, CHATTER)
+                began = time.monotonic()
+                standing = tunnel.standing
+                await self._break(tunnel, random)
+                hit = Hit(self.name, began, time.monotonic(), note=f"{standing} connections")
+                return await works_again(ground, hit, self.bound)
+
+    async def check(self, ground: Ground, hit: Hit) -> None:
+        """It has not filled its log."""
+        self._chatter.check()
+
+    @abstractmethod
+    async def _break(self, tunnel: Tunnel, random: Random) -> None:
+        """Break connections."""
+
+
+class ConnectionsForgotten(_OfTunnel):
+    """All connections of a node fall silent for good, as by a firewall that restarts, and new ones are carried.
+
+    Only its patience with single statements tells it that they are dead: a statement's time, and as much again until
+    its connection is given up.
+    """
+
+    name = "connections-forgotten"
+    bound = 5.0 + 2 * _STATEMENT
+
+    async def _break(self, tunnel: Tunnel, random: Random) -> None:
+        tunnel.forget()
+
+
+class AnswersLost(_OfTunnel):
+    """Again and again answers get lost, and then their connections: the server has done what nobody was told of."""
+
+    name = "answers-lost"
+
+    async def _break(self, tunnel: Tunnel, random: Random) -> None:
+        for _ in range(8):
+            tunnel.mute()
+            await _sleep(random.uniform(0.02, 0.3))
+            tunnel.drop()
+            await _sleep(random.uniform(0.2, 0.6))
+
+
+async def _sleep(seconds: float) -> float:
+    await asyncio.sleep(seconds)
+    return seconds
+
+
+def _mend(gate: Gate) -> None:
+    gate.delay(0)
+    gate.thaw()
+    gate.mend()
+
+
+FAULTS: Final = (
+    NetworkCut(),
+    NetworkFrozen(),
+    NetworkLost(),
+    NetworkSlow(),
+    ConnectionsReset(),
+    NodeCutOff(),
+    NodeFrozen(),
+    NodeCutBriefly(),
+    NodeSlow(),
+    ConnectionsForgotten(),
+    AnswersLost(),
+)

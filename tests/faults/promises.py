@@ -1,0 +1,82 @@
+"""What faults promise of jobs in particular: that they come to their end, in time, and run just once."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Collection
+from typing import TYPE_CHECKING
+
+from .ledger import Execution
+
+if TYPE_CHECKING:
+    from .ground import Ground
+
+
+async def begun(ground: Ground, jobs: Collection[int], within: float = 10.0) -> None:
+    """Wait until jobs that last are under way.
+
+    Raises:
+        AssertionError: They are not within so many seconds, as from all of these.
+    """
+    deadline = time.monotonic() + within
+    while missing := set(jobs) - {run.job for run in ground.ledger.in_flight(_pids(ground))}:
+        if time.monotonic() > deadline:
+            raise AssertionError(f"jobs {sorted(missing)[:5]} did not begin within {within:g} s")
+        await asyncio.sleep(0.05)
+
+
+def _pids(ground: Ground) -> set[int]:
+    return {pid for node in ground.nodes for pid in node.pids()}
+
+
+async def ended(ground: Ground, jobs: Collection[int], within: float, state: str = "completed") -> None:
+    """Wait until all of these jobs are in a state."""
+    deadline = time.monotonic() + within
+    statement = "select id, state::text from oban_jobs where id = any($1::bigint[]) and state::text <> $2 limit 5"
+    while left := await ground.sql(statement, list(jobs), state):
+        if time.monotonic() > deadline:
+            raise AssertionError(f"jobs are not {state} within {within:g} s: {[*map(tuple, left)]}")
+        await asyncio.sleep(0.1)
+
+
+async def left(ground: Ground, attempts: Collection[tuple[int, int]], within: float) -> None:
+    """Wait until no row says any more that one of these attempts, jobs and numbers, goes on."""
+    deadline = time.monotonic() + within
+    while running := await _running(ground, attempts):
+        if time.monotonic() > deadline:
+            raise AssertionError(f"jobs {running[:10]} still count as running, {within:g} s after")
+        await asyncio.sleep(0.1)
+
+
+async def _running(ground: Ground, attempts: Collection[tuple[int, int]]) -> list[int]:
+    rows = await ground.sql(
+        "select id from oban_jobs join unnest($1::bigint[], $2::int[]) as r (id, attempt) using (id, attempt) "
+        "where state = 'executing'",
+        [job for job, _ in attempts],
+        [attempt for _, attempt in attempts],
+    )
+    return [row["id"] for row in rows]
+
+
+async def written(ground: Ground, pids: Collection[int], since: float) -> None:
+    """Assert that what ended in processes, since a moment by `time.monotonic()`, has its outcome in its row."""
+
+    def find() -> list[tuple[int, int]]:
+        lines = (line for line in ground.ledger.lines() if line.mark == "E" and line.pid in pids and line.time > since)
+        return [(line.job, line.attempt) for line in lines if line.outcome != "interrupted"]
+
+    await left(ground, await asyncio.to_thread(find), within=0)
+
+
+async def ran_once(ground: Ground, jobs: Collection[int]) -> None:
+    """Assert that each of these jobs ran once, and completed."""
+    for job, runs in (await executions(ground, jobs)).items():
+        if [run.outcome for run in runs] != ["completed"]:
+            raise AssertionError(f"job {job} did not run just once: {runs}")
+
+
+async def executions(ground: Ground, jobs: Collection[int]) -> dict[int, list[Execution]]:
+    """Return how these jobs ran; reading all of the ledger takes its time, in which the harness goes on."""
+    found = await asyncio.to_thread(ground.ledger.executions, set(jobs))
+    return {job: found.get(job, []) for job in jobs}

@@ -1,0 +1,106 @@
+"""Nodes whose processes can't be had."""
+
+import os
+import signal
+
+import pytest
+from doctor.rig import opened
+
+from bridge.doctor import examine
+from bridge.queues.processes import pool
+from queues.rig import connected, row_of, until
+
+from .conftest import ready
+from .test_ends import same
+
+
+@pytest.fixture
+async def stranded(begin, app, monkeypatch, conn):
+    """A node that has claimed jobs, whose processes died before they began one, and which can start no others."""
+    monkeypatch.setattr(pool, "PATIENCE", 3)
+    oban = await begin(lifeline={"enabled": False})
+    await connected(oban)
+    processes = oban._parts.processes
+    pids = processes.pids()
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    jobs = await oban.enqueue_many(app.Where.new(max_attempts=1) for _ in range(4))
+    await until(lambda: same(sum(len(child.running) for child in processes._children) == 4))
+    processes._program = "bridge.nowhere"
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+    return oban, jobs
+
+
+async def test_jobs_that_were_claimed_are_handed_back_with_their_attempts(stranded, conn, ended, said):
+    oban, jobs = stranded
+    for row in await ended(*jobs, states=("scheduled", "available")):
+        assert (row["attempt"], row["max_attempts"], row["errors"]) == (1, 2, [])
+    told = await said.of("jobs that were fetched for them are handed back, and no more are fetched")
+    assert told.levelname == "ERROR"
+    assert "none of its 2 processes takes jobs: ended with exit status 1 before it was ready" in told.getMessage()
+    oban._parts.processes._program = "bridge.oban.child"
+    await ended(*jobs)
+    await said.of("processes take jobs again; meanwhile 4 were handed back")
+
+
+async def test_it_is_told_once_and_tried_again(stranded, said, ended):
+    oban, jobs = stranded
+    await ended(*jobs, states=("scheduled", "available"))
+    places = oban._parts.processes._absence._times
+    await until(lambda: same(max(places.values(), default=0) >= 4), 30)
+    assert sum("the next one starts in" in text for text in said.texts()) == 1
+    assert sum("handed back" in text for text in said.texts()) == 1
+
+
+async def test_who_asks_is_told_why_nothing_is_fetched(stranded, said, installed, ended):
+    oban, jobs = stranded
+    await said.of("no more are fetched")
+    info = oban.check_queue("default")
+    told = "none of its 2 processes takes jobs: ended with exit status 1 before it was ready for jobs"
+    assert info.stalled == told
+    found = {each.id: each async for each in examine(lambda: opened(installed), patience=2.0)}["child-processes"]
+    assert (found.level, found.seen) == ("problem", "1 node can't run jobs")
+    assert found.details == (f"{oban.node}: default; {told}",)
+    oban._parts.processes._program = "bridge.oban.child"
+    await ended(*jobs)
+    assert oban.check_queue("default").stalled == ""
+    found = {each.id: each async for each in examine(lambda: opened(installed), patience=2.0)}["child-processes"]
+    assert (found.level, found.figures["answered"]) == ("ok", 1)
+
+
+async def test_a_node_that_stops_meanwhile_hands_them_back_at_once(stranded, conn, monkeypatch):
+    oban, jobs = stranded
+    monkeypatch.setattr(pool, "PATIENCE", 3600)
+    await oban.stop()
+    assert {(await row_of(conn, job))["state"] for job in jobs} <= {"scheduled", "available", "discarded"}
+
+
+async def test_jobs_that_a_killed_process_had_not_begun_run_in_another(begin, app, ended):
+    oban = await begin()
+    processes = oban._parts.processes
+    victim = ready(oban)[0]
+    os.kill(victim.pid, signal.SIGSTOP)
+    jobs = await oban.enqueue_many(app.Where.new(max_attempts=1) for _ in range(6))
+    await until(lambda: same(len(victim.running) == 3))
+    os.kill(victim.pid, signal.SIGKILL)
+    for row in await ended(*jobs):
+        assert (row["attempt"], row["max_attempts"], row["errors"]) == (1, 1, [])
+    assert victim.pid not in processes.pids()
+
+
+async def test_nothing_is_lost_while_processes_are_killed_at_any_moment(begin, app, conn, ended, said):
+    oban = await begin(queues={"default": 20})
+    jobs = await oban.enqueue_many(app.Where.new(max_attempts=1) for _ in range(600))
+    for nth in range(6):
+        await until(lambda count=60 * nth: _completed(conn, count), 60)
+        if children := ready(oban):
+            os.kill(children[nth % len(children)].pid, signal.SIGKILL)
+    rows = await ended(*jobs, states=("completed", "discarded"))
+    failed = [row for row in rows if row["state"] == "discarded"]
+    assert all("ended with SIGKILL" in row["errors"][0]["error"] for row in failed)
+    assert len(failed) <= 6 * 20
+
+
+async def _completed(conn, count):
+    return await conn.fetchval("select count(*) from oban_jobs where state = 'completed'") >= count

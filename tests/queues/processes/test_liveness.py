@@ -1,0 +1,130 @@
+"""Processes that don't go on: blocked by a job, or stopped from outside."""
+
+import os
+import signal
+import time
+
+import pytest
+
+from bridge.errors import JobTimeout, ProcessEnded
+from bridge.queues.processes import liveness, pool
+from queues.rig import row_of, until
+
+from .conftest import ready
+from .test_ends import alive, same
+
+BLOCKING = ["Blocked", "Hold"]
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Looks that follow each other soon."""
+    monkeypatch.setattr(pool, "LOOK", 0.1)
+    monkeypatch.setattr(liveness, "GRACE", 0.3)
+
+
+@pytest.fixture
+def begun(said):
+    """A function that enqueues a job and waits until a process is in the midst of it."""
+
+    async def begin_job(oban, job):
+        found = await oban.enqueue(job)
+        record = await said.of(f"begun {found.id}")
+        return found, record.process
+
+    return begin_job
+
+
+def child_of(oban, pid):
+    return next(child for child in oban._parts.processes._children if child.pid == pid)
+
+
+@pytest.mark.parametrize("name", BLOCKING)
+async def test_a_timeout_ends_a_process_that_its_job_holds_up(quick, begin, app, begun, ends, conn, said, name):
+    oban = await begin()
+    job, pid = await begun(oban, getattr(app, name).new({"timeout": 0.2}))
+    event = await ends.of(job)
+    told = f"Processes.{name} timed out after 200ms; its process did not go on meanwhile, and was ended"
+    assert (event.state, type(event.error), str(event.error)) == ("retryable", JobTimeout, told)
+    row = await row_of(conn, job)
+    assert (row["state"], row["attempt"]) == ("retryable", 1)
+    assert row["errors"][0]["error"].startswith(f"** (bridge.errors.JobTimeout) {told}\n")
+    await said.of(f"process {pid} (jobs in it: 1) was ended, because it did not go on, and 1 of its jobs")
+    await until(lambda: same(not alive(pid)))
+    await until(lambda: same(len(ready(oban)) == 2), 30)
+
+
+async def test_its_other_jobs_fail_with_it_and_those_not_begun_run_elsewhere(quick, begin, app, begun, ends, ended):
+    oban = await begin()
+    beside = [await begun(oban, app.Slow.new({"seconds": 60})) for _ in range(2)]
+    _, pid = await begun(oban, app.Blocked.new({"timeout": 1}))
+    waiting = await oban.enqueue_many(app.Where.new() for _ in range(5))
+    await until(lambda: same(len(child_of(oban, pid).running) > 2))
+    [lost] = [job for job, where in beside if where == pid]
+    event = await ends.of(lost)
+    assert (event.state, type(event.error)) == ("retryable", ProcessEnded)
+    assert "it did not go on, and 1 of its jobs should have ended by their timeout" in str(event.error)
+    for row in await ended(*waiting):
+        assert (row["attempt"], row["errors"]) == (1, [])
+    assert pid not in [await oban.fetch_result(job) for job in waiting]
+    assert [(await oban.get_job(job.id)).state for job, where in beside if where != pid] == ["executing"]
+    await oban.cancel_job(next(job for job, where in beside if where != pid))
+
+
+async def test_a_stopped_process_is_ended_by_a_timeout(quick, begin, app, begun, ends):
+    oban = await begin()
+    job, pid = await begun(oban, app.Slow.new({"timeout": 0.5}))
+    os.kill(pid, signal.SIGSTOP)
+    assert isinstance((await ends.of(job)).error, JobTimeout)
+    await until(lambda: same(not alive(pid)))
+
+
+async def test_a_process_that_answers_may_take_its_time_after_a_timeout(quick, begin, app, begun, ends):
+    oban = await begin()
+    job, pid = await begun(oban, app.Linger.new({"timeout": 0.1, "seconds": 2}))
+    event = await ends.of(job)
+    assert (event.state, str(event.error)) == ("retryable", "Processes.Linger timed out after 100ms")
+    assert pid in oban._parts.processes.pids()
+
+
+async def test_a_job_without_a_timeout_may_block_and_others_go_elsewhere(quick, begin, app, begun, ended, said):
+    oban = await begin()
+    job, pid = await begun(oban, app.Blocked.new({"seconds": 5}))
+    await until(lambda: same(child_of(oban, pid).liveness.slow))
+    others = await oban.enqueue_many(app.Where.new() for _ in range(6))
+    await ended(*others)
+    assert pid not in [await oban.fetch_result(job) for job in others]
+    told = await said.of(f"process {pid} doesn't answer: a job blocks its event loop, or it was stopped; jobs in it: 1")
+    assert told.levelname == "WARNING"
+    await ended(job)
+    assert pid in oban._parts.processes.pids()
+    await until(lambda: same(not child_of(oban, pid).liveness.slow))
+    assert sum("doesn't answer" in text for text in said.texts()) == 1
+
+
+async def test_a_parent_that_stood_still_blames_no_process(quick, begin, app, begun, ends):
+    oban = await begin()
+    job, pid = await begun(oban, app.Linger.new({"timeout": 0.2, "seconds": 4}))
+    time.sleep(2)  # noqa: ASYNC251 - as if it had been stopped
+    event = await ends.of(job)
+    assert str(event.error) == "Processes.Linger timed out after 200ms"
+    assert pid in oban._parts.processes.pids()
+
+
+@pytest.mark.parametrize("how", ["kill", "block"])
+async def test_programs_of_a_job_end_with_its_process(quick, begin, app, ends, said, how):
+    oban = await begin()
+    job = await oban.enqueue(app.Spawn.new({"how": how}))
+    program = int((await said.of("started")).getMessage().split()[1])
+    assert (await ends.of(job)).state == "retryable"
+    await until(lambda: same(not alive(program)))
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+async def test_a_job_may_have_processes_of_its_own(begin, app, ended, said, method):
+    oban = await begin()
+    job = await oban.enqueue(app.Fork.new({"method": method}))
+    await ended(job)
+    assert await oban.fetch_result(job) == [0, 2, 4, 6]
+    await ended(*await oban.enqueue_many(app.Talk.new() for _ in range(6)))
+    await until(lambda: same(sum(text == "hello there" for text in said.texts()) == 6))  # their log is whole
