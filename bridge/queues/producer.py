@@ -14,6 +14,7 @@ from bridge import telemetry
 from bridge.engine import Engine, is_unavailable
 from bridge.errors import SchemaError
 from bridge.jobs import Job, Registry
+from bridge.pubsub.throttle import Throttle
 from bridge.queues.acker import Acker, RefusedOutcome
 from bridge.queues.backoff import RetryDelay
 from bridge.queues.bounded import within
@@ -78,6 +79,7 @@ class Producer:
         self._unanswered_until = 0.0
         self._early: set[int] | None = None
         self._retry = RetryDelay()
+        self._dropped = Throttle()
         self._task: asyncio.Task[None] | None = None
         self._known: tuple[Any, list[str]] = (None, [])
         self._started_at = self._updated_at = datetime.now(UTC)
@@ -296,12 +298,19 @@ class Producer:
 
     def _report(self, outcome: Outcome, recorded: bool) -> None:
         if not recorded and not isinstance(outcome.error, RefusedOutcome):
-            logger.warning("job %s was changed by somebody else while it ran; its outcome is dropped", outcome.job.id)
+            self._warn_of_drop(outcome)
         if outcome.ack is None:
             return
         if self._more:
             self._wake.set()  # A full backlog may have held up the next fetch.
         outcome.report(recorded, self._engine.oban)
+
+    def _warn_of_drop(self, outcome: Outcome) -> None:
+        # A node that was cut off, and whose jobs were rescued, drops all that it had.
+        if (held_back := self._dropped.admit("dropped")) is not None:
+            more = f" ({held_back} more before)" if held_back else ""
+            text = "job %s was changed by somebody else while it ran; its outcome is dropped%s"
+            logger.warning(text, outcome.job.id, more)
 
     # Stopping
 

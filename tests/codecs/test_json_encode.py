@@ -335,6 +335,17 @@ def test_a_document_beyond_the_limit_is_refused(monkeypatch: pytest.MonkeyPatch)
         json.encode_object({"a": "x" * 993})
 
 
+def test_an_object_without_a_truth_value_is_written() -> None:
+    @dataclasses.dataclass
+    class Undecided:
+        n: int
+
+        def __bool__(self) -> bool:
+            raise ValueError
+
+    assert json.encode_object(Undecided(1)) == '{"n":1}'
+
+
 def test_a_field_name_leads_the_path() -> None:
     with pytest.raises(EncodeError, match=r"^meta\.a: expected"):
         json.encode_object({"a": float("nan")}, "meta")

@@ -196,6 +196,15 @@ async def test_the_same_outcome_twice_in_a_batch(engine, conn, name, columns):
 # Batches
 
 
+@each_outcome
+@pytest.mark.parametrize("number", [0, -5])
+async def test_a_job_whose_id_somebody_chose(engine, conn, name, columns, number):
+    await put(conn, "available", id=number)
+    [job] = await fetch(engine)
+
+    assert await engine.ack(UUID, [outcome(job, name, columns)]) == {(number, job.attempt)}
+
+
 async def test_nothing_to_write(engine):
     assert await engine.ack(UUID, []) == set()
 

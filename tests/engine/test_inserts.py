@@ -129,6 +129,23 @@ async def test_every_job_keeps_its_own_columns(engine, conn):
 # Announcements
 
 
+async def test_times_that_a_trigger_gives_each_row_are_told(engine, conn):
+    await conn.execute("""
+        create function give_times() returns trigger language plpgsql as $$
+        begin
+          new.scheduled_at := timestamp '2026-01-01' + (new.args->>'n')::integer * interval '1 minute';
+          return new;
+        end $$;
+        create trigger give_times before insert on oban_jobs for each row execute function give_times();
+    """)
+    try:
+        stored = await engine.insert_many(jobs(5))
+    finally:
+        await conn.execute("drop function give_times cascade")
+
+    assert [(job.args["n"], job.scheduled_at.minute) for job in stored] == [(n, n) for n in range(5)]
+
+
 async def test_a_job_that_waits_is_not_announced(engine, ear):
     waiting = [Job("W", schedule_in=0), Job("W", state="suspended")]
 

@@ -1,12 +1,13 @@
 """Due jobs become available: only due ones, only where this node may, and their queues are told."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
 import asyncpg
 import pytest
 
-from bridge.engine import utc_now
+from bridge.engine import staging, utc_now
 from bridge.engine.staging import STAGE_LIMIT
 from bridge.jobs import Job
 
@@ -116,6 +117,22 @@ async def test_a_job_that_somebody_holds_is_left_for_the_next_round(engine, inst
     assert (await engine.stage([], allowed=True))[0] == 0
     assert (await row(conn, held))["state"] == "cancelled"
     assert (await row(conn, free))["state"] == "available"
+
+
+@pytest.mark.parametrize("indexed", [True, False])
+async def test_jobs_that_somebody_holds_keep_no_others_waiting_whatever_their_number(
+    engine, installed, conn, monkeypatch, indexed
+):
+    monkeypatch.setattr(staging, "STAGE_LIMIT", 3)
+    engine.catalog = replace(engine.catalog, has_state_index=indexed)
+    ids = [await put(conn, "scheduled", scheduled_at=utc_now() - timedelta(seconds=n)) for n in range(10)]
+    other = await asyncpg.connect(installed)
+    async with other.transaction():
+        await other.execute("select from oban_jobs where id = any($1::bigint[]) for update", ids[:7])
+        assert (await engine.stage([], allowed=True))[0] == 3
+    await other.close()
+
+    assert await conn.fetchval("select array_agg(id order by id) from oban_jobs where state = 'available'") == ids[7:]
 
 
 # Who stages

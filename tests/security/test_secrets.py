@@ -357,5 +357,5 @@ async def test_a_node_that_loses_its_role_goes_on_without_telling_it(dsn_as, gua
             await asyncio.wait_for(connected(oban), 10)
         assert_silent(caplog.text, "b0b-s3cr3t")
     finally:
-        await admin.execute("drop role bob")
+        await admin.execute("reassign owned by bob to current_user; drop owned by bob; drop role bob")
         await admin.close()

@@ -1,7 +1,8 @@
 -- What staging would make available, the latest first, with no more than {most} of a place: a state, queue and priority that
--- jobs wait in. Places are found by a probe of the index of fetches each, and what is due in one is the beginning of a range
--- there, however many jobs wait for their time. `once` is explained in `fetch_jobs`. The last condition is true of all places: it
--- makes the planner expect few of them, whose cost wouldn't be worth a compilation (JIT).
+-- jobs wait in. {lock} may leave out what somebody holds, before these count. Places are found by a probe of the index of
+-- fetches each, and what is due in one is the beginning of a range there, however many jobs wait for their time. `once` is
+-- explained in `fetch_jobs`. The last condition is true of all places: it makes the planner expect few of them, whose cost
+-- wouldn't be worth a compilation (JIT).
 with recursive places (state, queue, priority) as (
   select wanted.state, first.queue, first.priority
   from (

@@ -142,7 +142,7 @@ class Child:
         """End a job whose queue stops, if need be with the process, where nothing else runs there."""
         self._channel.send(ReleaseRun(number))
         self._given_up.add(number)
-        asyncio.get_running_loop().call_later(RELEASE, self._end_if_idle)
+        asyncio.get_running_loop().call_later(RELEASE, self._end_released, number)
 
     async def ends_soon(self, number: int) -> bool:
         """Tell whether the process ends with the thread of a job that was released and can't be stopped."""
@@ -194,8 +194,24 @@ class Child:
         if stuck and self.running.keys() <= self._given_up:
             self.kill(self.retired or "its jobs did not end when their queue stopped")
 
+    def _end_released(self, number: int) -> None:
+        if number in self.running and not self.has_begun(number):
+            self._take_back(number)
+        self._end_if_idle()
+
+    def _take_back(self, number: int) -> None:
+        """Wait no longer for a job that was not begun: once the process goes on, it hears first that it is to end."""
+        self._given_up.discard(number)
+        future = self.running.pop(number)
+        if not future.done():
+            future.set_exception(ProcessEnded("the process that it was given to did not begin it"))
+
     def _doubt(self, number: int) -> None:
-        if number in self._unheard and number in self.running:
+        if number not in self._unheard or number not in self.running:
+            return
+        if not self.has_begun(number):
+            self._take_back(number)
+        else:
             self._given_up.add(number)
             self.retire(f"it did not hear for {HEARING:g} s that a job is to end")
 

@@ -233,13 +233,26 @@ def double(number):
     return number * 2
 
 
+def rest(pipe):
+    pipe.send("begun")
+    time.sleep(3600)
+
+
 @here
 class Fork(Worker):
     """Lets processes of its own compute, and ends them by a signal."""
 
     def process(self, job):
-        with multiprocessing.get_context(job.args["method"]).Pool(2) as pool:
-            return Record(pool.map(double, range(4)))
+        context = multiprocessing.get_context(job.args["method"])
+        with context.Pool(2) as pool:
+            numbers = pool.map(double, range(4))
+        ours, theirs = context.Pipe()
+        process = context.Process(target=rest, args=(theirs,))
+        process.start()
+        ours.recv()
+        process.terminate()
+        process.join(20)
+        return Record([*numbers, process.exitcode])
 
 
 @here

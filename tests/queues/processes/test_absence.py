@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 
 import pytest
 from doctor.rig import opened
@@ -74,6 +75,18 @@ async def test_a_node_that_stops_meanwhile_hands_them_back_at_once(stranded, con
     monkeypatch.setattr(pool, "PATIENCE", 3600)
     await oban.stop()
     assert {(await row_of(conn, job))["state"] for job in jobs} <= {"scheduled", "available", "discarded"}
+
+
+async def test_a_system_that_starts_no_process_is_asked_again(begin, app, ended, said, monkeypatch):
+    oban = await begin()
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "executable", "/nowhere/python")
+        for pid in oban._parts.processes.pids():
+            os.kill(pid, signal.SIGKILL)
+        await said.of("a process for jobs can't be started: [Errno 2] No such file or directory")
+        await until(lambda: same("can't be started: [Errno 2]" in oban.check_queue("default").stalled))
+        job = await oban.enqueue(app.Where.new())
+    await ended(job)
 
 
 async def test_jobs_that_a_killed_process_had_not_begun_run_in_another(begin, app, ended):

@@ -138,6 +138,46 @@ async def test_a_blocked_process_is_ended_with_a_cancelled_job(begin, app, begun
     await until(lambda: same(not alive(pid)))
 
 
+async def given(oban, worker, pid, count, **options):
+    """Give jobs to a process that does not begin them."""
+    jobs = await oban.enqueue_many(worker.new(**options) for _ in range(count))
+    [child] = [child for child in oban._parts.processes._children if child.pid == pid]
+    await until(lambda: same(len(child.running) > 1))
+    return [job for job in jobs if (await oban.get_job(job.id)).state == "executing"]
+
+
+async def test_a_job_that_a_blocked_process_has_not_begun_is_cancelled_alone(
+    begin, app, begun, ends, ended, monkeypatch
+):
+    monkeypatch.setattr(process, "HEARING", 0.5)
+    oban = await begin()
+    blocked, pid = await begun(oban, app.Blocked.new({"seconds": 6}))
+    waiting = await given(oban, app.Slow, pid, 4)
+    for job in waiting:
+        await oban.cancel_job(job)
+    for job in waiting:
+        event = await ends.of(job)
+        assert (event.state, event.result.reason) == ("cancelled", "the job was cancelled while it ran")
+    assert oban.check_queue("default").running == (blocked.id,)
+    await ended(blocked)
+    assert pid in [child.pid for child in ready(oban)]
+
+
+async def test_a_queue_that_stops_hands_back_what_a_blocked_process_has_not_begun(begin, app, begun, ended, conn, said):
+    oban = await begin(queues={"default": 1, "other": 4}, shutdown_grace_period=0.1)
+    blocked, pid = await begun(oban, app.Blocked.new({"seconds": 6}))
+    await given(oban, app.Slow, pid, 4, queue="other")
+    await oban.stop_queue("other")
+    await until(lambda: _in_states(conn, {"available": 4, "executing": 1}))
+    await ended(blocked)
+    assert pid in [child.pid for child in ready(oban)]
+    assert await states(conn) == {"available": 4, "completed": 1}
+
+
+async def _in_states(conn, expected):
+    return await states(conn) == expected
+
+
 @pytest.mark.parametrize(("name", "more"), [("Slow", ""), ("SlowThread", "; its thread can't be stopped and goes on")])
 async def test_a_timeout_holds_there(begin, app, ends, name, more):
     oban = await begin()

@@ -7,7 +7,8 @@ import time
 import pytest
 
 from bridge.errors import JobTimeout, ProcessEnded
-from bridge.queues.processes import liveness, pool
+from bridge.jobs import registry
+from bridge.queues.processes import liveness, pool, process
 from queues.rig import row_of, until
 
 from .conftest import ready
@@ -102,6 +103,22 @@ async def test_a_job_without_a_timeout_may_block_and_others_go_elsewhere(quick, 
     assert sum("doesn't answer" in text for text in said.texts()) == 1
 
 
+async def test_processes_that_import_for_long_are_told_of(quick, start, app, said, monkeypatch, ended):
+    monkeypatch.setattr(process, "_UNREADY", 0.5)
+    oban = await start(queues={"default": 10}, processes=2, registry=registry)
+    await until(lambda: same(len(oban._parts.processes.pids()) == 2))
+    pids = oban._parts.processes.pids()
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    for pid in pids:
+        told = await said.of(f"process {pid} is not ready for jobs after 0.5 s: it still imports")
+        assert told.levelname == "WARNING"
+    assert oban.check_queue("default").stalled.endswith("they have not started yet")
+    for pid in pids:
+        os.kill(pid, signal.SIGCONT)
+    await ended(await oban.enqueue(app.Where.new()))
+
+
 async def test_a_parent_that_stood_still_blames_no_process(quick, begin, app, begun, ends):
     oban = await begin()
     job, pid = await begun(oban, app.Linger.new({"timeout": 0.2, "seconds": 4}))
@@ -125,6 +142,6 @@ async def test_a_job_may_have_processes_of_its_own(begin, app, ended, said, meth
     oban = await begin()
     job = await oban.enqueue(app.Fork.new({"method": method}))
     await ended(job)
-    assert await oban.fetch_result(job) == [0, 2, 4, 6]
+    assert await oban.fetch_result(job) == [0, 2, 4, 6, -signal.SIGTERM]
     await ended(*await oban.enqueue_many(app.Talk.new() for _ in range(6)))
     await until(lambda: same(sum(text == "hello there" for text in said.texts()) == 6))  # their log is whole
