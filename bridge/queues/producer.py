@@ -24,7 +24,7 @@ from bridge.queues.info import Pulse, QueueInfo
 from bridge.queues.log import logger
 from bridge.queues.options import QueueOptions
 from bridge.queues.outcome import Outcome
-from bridge.queues.pace import Pace, portion
+from bridge.queues.pace import COOLDOWN, Pace, portion
 from bridge.telemetry import events
 
 if TYPE_CHECKING:
@@ -158,6 +158,8 @@ class Producer:
                 self._retry.reset()
                 if fetched:
                     await self._pause()
+                elif self._unanswered:  # Each round asks the table, whoever woke it.
+                    await self._wait_for_stop(COOLDOWN)
 
     async def _wait_for_wake(self, timeout: float) -> None:
         try:
@@ -174,6 +176,9 @@ class Producer:
             self._wake.set()
         else:
             await self._pace.pause(cooldown)
+            # A fetch of a part of what is free has left slots that no job's end tells of.
+            if self._more and len(self._running) < self.options.limit:
+                self._wake.set()
 
     async def _dispatch(self) -> bool:
         """Fetch and start jobs; return False where there was no reason to, or no room."""

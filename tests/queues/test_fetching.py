@@ -1,6 +1,7 @@
 """When a queue fetches, and how much: at once where many slots are free and jobs wait, else after its cool-down."""
 
 import asyncio
+import time
 
 import pytest
 
@@ -96,3 +97,40 @@ async def test_a_backlog_of_outcomes_holds_up_fetches_and_nothing_else(start, wo
     async with asyncio.timeout(30):
         await start(queues={"default": 2})
         await ends.first(30)
+
+
+@pytest.mark.parametrize(("limit", "busy"), [(150, 0), (1000, 300)])
+async def test_every_slot_is_filled_though_nothing_ends(start, worker, gate, limit, busy):
+    cls = worker(gate)
+    client = await start(name="Client")
+    oban = await start(queues={"default": {"limit": limit, "paused": True}}, stager={"interval": 600})
+    if busy:
+        await client.enqueue_many(cls.new() for _ in range(busy))
+        await oban.resume_queue("default", local_only=True)
+        await gate.entered(busy)
+        await oban.pause_queue("default", local_only=True)
+    await client.enqueue_many(cls.new() for _ in range(limit + 50))
+    await oban.resume_queue("default", local_only=True)
+    try:
+        await gate.entered(limit)
+    finally:
+        gate.open()
+
+
+async def test_after_a_lost_answer_claims_are_looked_for_no_faster_than_the_cool_down(start, worker, monkeypatch):
+    monkeypatch.setattr(producer, "COOLDOWN", HOURS)
+    oban = await start(queues={"default": {"limit": 2, "paused": True}})
+    queue = oban._parts.queues._producers["default"]
+    looks, claimed = [], queue._engine.claimed
+
+    async def counted(*args):
+        looks.append(args)
+        return await claimed(*args)
+
+    monkeypatch.setattr(queue._engine, "claimed", counted)
+    queue._unanswered_until = time.monotonic() + HOURS
+    for _ in range(20):
+        queue.wake()
+        await oban.count_jobs()
+        await asyncio.sleep(0.01)
+    assert len(looks) == 1
