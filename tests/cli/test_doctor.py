@@ -48,7 +48,7 @@ async def test_a_healthy_database_exits_with_0_also_where_warnings_count(doctor,
 
     assert done.returncode == 0, done.stdout
     assert "  ✔ missing-indexes: all indexes of version 14 are there" in done.stdout
-    assert done.stdout.splitlines()[-1] == "2 notes, 30 ok"
+    assert done.stdout.splitlines()[-1] == "2 notes, 31 ok"
 
 
 async def test_a_problem_exits_with_1_and_says_what_mends_it(doctor, conn):

@@ -87,7 +87,7 @@ class Node:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "bridge", "start", *arguments],
                 cwd=folder,
-                env=clean_environment(PYTHONUNBUFFERED="1"),
+                env=clean_environment(PYTHONUNBUFFERED=""),  # what children print must not depend on it
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 text=True,

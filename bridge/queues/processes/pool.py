@@ -47,6 +47,7 @@ class ProcessPool:
         self._children: list[Child] = []
         self._keepers: list[asyncio.Task[None]] = []
         self._absence = Absence(count)
+        self._waiting: set[asyncio.Timeout] = set()
         self._resting = asyncio.Event()
         self._together = False
         self._free = asyncio.Event()
@@ -103,15 +104,25 @@ class ProcessPool:
                 return min(children, key=lambda child: (child.liveness.slow, len(child.running)))
             self._free.clear()
             try:
-                async with asyncio.timeout(0 if self._resting.is_set() else PATIENCE):
-                    await self._free.wait()
+                await self._wait_for_one()
             except TimeoutError:
                 self._absence.hand_back()
                 raise NoProcessError from None
 
+    async def _wait_for_one(self) -> None:
+        async with asyncio.timeout(0 if self._resting.is_set() else PATIENCE) as limit:
+            self._waiting.add(limit)
+            try:
+                await self._free.wait()
+            finally:
+                self._waiting.discard(limit)
+
     def rest(self) -> None:
-        """Start no more children: the jobs that run are the last ones."""
+        """Start no more children: the jobs that run are the last ones, and those that wait for a child wait in vain."""
         self._resting.set()
+        for limit in self._waiting:
+            if not limit.expired():
+                limit.reschedule(0)
 
     async def stop(self) -> None:
         """End all children: in order, or after two seconds anyway."""

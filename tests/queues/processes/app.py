@@ -101,7 +101,7 @@ class Fail(Worker):
 
 
 ODD = {
-    "odd": lambda: type("\x00\ud800", (Exception,), {"__module__": 5})("odd"),
+    "odd": lambda: type("Odd", (Exception,), {"__module__": 5, "__qualname__": "\x00\ud800"})("odd"),
     "group": lambda: ExceptionGroup("some", [ValueError("first"), OSError(2, "second")]),
     "exit group": lambda: BaseExceptionGroup("all", [KeyboardInterrupt()]),
     "unpicklable": lambda: Unpicklable(threading.Lock(), lambda: None),

@@ -1,8 +1,10 @@
 """Nodes whose processes can't be had."""
 
+import asyncio
 import os
 import signal
 import sys
+import time
 
 import pytest
 from doctor.rig import opened
@@ -16,21 +18,33 @@ from .test_ends import same
 
 
 @pytest.fixture
-async def stranded(begin, app, monkeypatch, conn):
-    """A node that has claimed jobs, whose processes died before they began one, and which can start no others."""
-    monkeypatch.setattr(pool, "PATIENCE", 3)
-    oban = await begin(lifeline={"enabled": False})
-    await connected(oban)
-    processes = oban._parts.processes
-    pids = processes.pids()
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
-    jobs = await oban.enqueue_many(app.Where.new(max_attempts=1) for _ in range(4))
-    await until(lambda: same(sum(len(child.running) for child in processes._children) == 4))
-    processes._program = "bridge.nowhere"
-    for pid in pids:
-        os.kill(pid, signal.SIGKILL)
-    return oban, jobs
+def strand(begin, app, monkeypatch):
+    """A function that leaves a node with jobs it has claimed, whose processes died before they began one.
+
+    It can start no others; jobs wait so many seconds for one.
+    """
+
+    async def strand_one(patience, **options):
+        monkeypatch.setattr(pool, "PATIENCE", patience)
+        oban = await begin(lifeline={"enabled": False}, **options)
+        await connected(oban)
+        processes = oban._parts.processes
+        pids = processes.pids()
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        jobs = await oban.enqueue_many(app.Where.new(max_attempts=1) for _ in range(4))
+        await until(lambda: same(sum(len(child.running) for child in processes._children) == 4))
+        processes._program = "bridge.nowhere"
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+        return oban, jobs
+
+    return strand_one
+
+
+@pytest.fixture
+async def stranded(strand):
+    return await strand(3)
 
 
 async def test_jobs_that_were_claimed_are_handed_back_with_their_attempts(stranded, conn, ended, said):
@@ -70,11 +84,42 @@ async def test_who_asks_is_told_why_nothing_is_fetched(stranded, said, installed
     assert (found.level, found.figures["answered"]) == ("ok", 1)
 
 
-async def test_a_node_that_stops_meanwhile_hands_them_back_at_once(stranded, conn, monkeypatch):
-    oban, jobs = stranded
-    monkeypatch.setattr(pool, "PATIENCE", 3600)
+async def test_a_node_that_stops_meanwhile_hands_them_back_at_once(strand, conn):
+    oban, jobs = await strand(3_600, shutdown_grace_period=30)
+    await until(lambda: same(len(oban._parts.processes._waiting) == 4))
+    began = time.monotonic()
     await oban.stop()
-    assert {(await row_of(conn, job))["state"] for job in jobs} <= {"scheduled", "available", "discarded"}
+    assert time.monotonic() - began < 15
+    for job in jobs:
+        row = await row_of(conn, job)
+        assert (row["state"], row["attempt"], row["max_attempts"]) == ("scheduled", 1, 2)
+
+
+async def test_a_node_that_stops_waits_for_no_process_in_the_place_of_one_that_dies(begin, app, monkeypatch, conn):
+    monkeypatch.setattr(pool, "PATIENCE", 3_600)
+    oban = await begin(shutdown_grace_period=30)
+    pids = oban._parts.processes.pids()
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    jobs = await oban.enqueue_many(app.Where.new() for _ in range(4))
+    await until(lambda: same(sum(len(child.running) for child in oban._parts.processes._children) == 4))
+    began = time.monotonic()
+    stopping = asyncio.create_task(oban.stop())
+    await until(lambda: same(oban._parts.processes._resting.is_set()))
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+    await stopping
+    assert time.monotonic() - began < 15
+    assert {(await row_of(conn, job))["state"] for job in jobs} == {"scheduled"}
+
+
+async def test_while_others_start_the_end_of_the_last_ones_is_the_reason(begin, app, ended):
+    oban = await begin()
+    await ended(*await oban.enqueue_many(app.Meet.new({"count": 2}) for _ in range(4)))
+    for pid in oban._parts.processes.pids():
+        os.kill(pid, signal.SIGKILL)
+    told = "none of its 2 processes takes jobs: one ended with SIGKILL; memory may have run out"
+    await until(lambda: same(oban.check_queue("default").stalled == told))
 
 
 async def test_a_system_that_starts_no_process_is_asked_again(begin, app, ended, said, monkeypatch):

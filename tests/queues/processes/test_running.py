@@ -7,6 +7,7 @@ import pytest
 from bridge import Cancel, Discard, Oban, Record, Snooze, current_job, telemetry
 from bridge.errors import ContractError, InvalidSetting, JobError
 from bridge.jobs import registry as default_registry
+from bridge.queues.processes import pool
 from queues.rig import insert_row, row_of, states, until
 
 from .conftest import ready
@@ -19,6 +20,15 @@ async def test_jobs_are_spread_over_all_processes(begin, app, ended):
     pids = [await oban.fetch_result(job) for job in jobs]
     assert sorted(pids.count(pid) for pid in set(pids)) == [5, 5]
     assert os.getpid() not in pids
+
+
+async def test_jobs_that_waited_for_the_processes_are_spread_over_all(begin, app, ended, conn, monkeypatch):
+    monkeypatch.setattr(pool, "_TOGETHER", 60)
+    jobs = [await insert_row(conn, worker="Processes.Meet", args='{"count": 5}') for _ in range(10)]
+    oban = await begin()
+    await ended(*jobs)
+    pids = [await oban.fetch_result(await oban.get_job(job)) for job in jobs]
+    assert sorted(pids.count(pid) for pid in set(pids)) == [5, 5]
 
 
 async def test_synchronous_jobs_run_in_threads_there(begin, app, ended):
