@@ -101,7 +101,8 @@ class Node:
         with suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
-        self._reader.join(PATIENCE)  # a child that is left holds the pipe open
+        self._reader.join(PATIENCE)
+        assert not self._reader.is_alive(), "a process that was left behind holds the pipe open"
         self.process.stdout.close()
 
     def _read(self):

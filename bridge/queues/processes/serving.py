@@ -111,13 +111,18 @@ class Server:
         self._tell = tell
         self._running: dict[int, tuple[RanHere, asyncio.Task[None]]] = {}
         self._over = asyncio.Event()
-        self._channel = Channel(Order, self._on_order, self._over.set)
+        self._channel = Channel(Order, self._on_order, self._on_closed)
 
     async def serve(self, sock: socket.socket) -> None:
         """Run jobs until the parent says that it was the last one."""
         self._channel.send(Ready(self._registry.names(), instruments.installed()))
         await self._channel.open(sock)
         await self._over.wait()
+
+    def _on_closed(self) -> None:
+        # Not told to quit, so the parent is gone. To leave in order here would be to leave what the jobs have started.
+        if not self._over.is_set():
+            _end_all()
 
     def _on_order(self, order: Order) -> None:
         match order:
