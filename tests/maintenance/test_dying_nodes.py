@@ -243,7 +243,7 @@ async def test_a_node_that_stops_in_order_leaves_no_producer_behind(spawn, clien
 async def test_rescued_jobs_are_told_of(spawn, client, conn):
     dying, other = spawn("dying"), spawn("other")
     await dying.until("bridge.started")
-    await other.until("bridge.started")
+    await other.until("bridge.log", message="listening on 6 channels")  # before that it would miss the pause
     await client.pause_queue("default", node="other")
     job = await client.enqueue(Job("Tests.Hold"))
     await dying.until("held", job=job.id)
