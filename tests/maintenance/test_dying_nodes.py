@@ -241,14 +241,18 @@ async def test_a_node_that_stops_in_order_leaves_no_producer_behind(spawn, clien
 
 
 async def test_rescued_jobs_are_told_of(spawn, client, conn):
-    dying, other = spawn("dying"), spawn("other")
-    await dying.until("bridge.started")
-    await other.until("bridge.log", message="listening on 6 channels")  # before that it would miss the pause
-    await client.pause_queue("default", node="other")
+    nodes = {name: spawn(name) for name in ("one", "two")}
+    for node in nodes.values():
+        await node.until("bridge.started")
     job = await client.enqueue(Job("Tests.Hold"))
+    async with asyncio.timeout(30):
+        while (name := await conn.fetchval("select attempted_by[1] from oban_jobs where state = 'executing'")) is None:  # noqa: ASYNC110 - it is another process that runs it
+            await asyncio.sleep(0.02)
+    dying = nodes.pop(name)
     await dying.until("held", job=job.id)
     dying.kill()
-    told = f"jobs {job.id} of nodes that died (dying) were made available again"
+    [other] = nodes.values()
+    told = f"jobs {job.id} of nodes that died ({name}) were made available again"
     assert (await other.until("bridge.log", message=told))["level"] == "warning"
 
 
