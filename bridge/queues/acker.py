@@ -101,9 +101,8 @@ class Acker:
         held = RetryDelay(longest=1.0)
         while True:
             await self._wake.wait()
-            await asyncio.sleep(
-                0
-            )  # The queue's next fetch is on its way first, and what ends meanwhile is written, too.
+            # The queue's next fetch is on its way first, and what ends meanwhile is written, too.
+            await asyncio.sleep(0)
             self._wake.clear()
             while self._pending:
                 batch = self._pending[:BATCH]

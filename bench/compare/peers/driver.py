@@ -12,6 +12,7 @@ import json
 import os
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from importlib import import_module
 from pathlib import Path
@@ -56,7 +57,7 @@ class Tally:
                 self._tell({"progress": told})
 
 
-class Peer:
+class Peer(ABC):
     """A job queue under test. All jobs are async; a kind is `noop`, `sleep` (10 ms) or `stamp` (`{"t": seconds}`)."""
 
     packages: ClassVar[tuple[str, ...]] = ()
@@ -65,24 +66,24 @@ class Peer:
     def __init__(self, dsn: str, tally: Tally) -> None:
         self.dsn, self.tally = dsn, tally
 
+    @abstractmethod
     async def prepare(self) -> None:
         """Make the tables in a fresh database."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def open(self) -> None:
         """Connect, so that neither inserting nor starting pays for it."""
-        raise NotImplementedError
 
-    async def lend(self) -> None:
+    async def lend(self) -> None:  # noqa: B027 - most have nothing to do here
         """Get ready to insert, where a worker does without what that takes; no clock runs yet."""
 
+    @abstractmethod
     async def enqueue(self, kind: str, count: int) -> None:
         """Insert so many jobs `{"n": i}` into the queue `bench`, by the fastest way that the peer has."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def enqueue_one(self, args: dict[str, Any], at: float | None = None) -> None:
         """Insert one job of the kind `stamp` the usual way, to begin now or at that time."""
-        raise NotImplementedError
 
     async def fill(self, what: str, count: int) -> None:
         """Write rows by SQL: `finished`, `waiting` (in another queue), `seen` (all states) or `foreign`."""
@@ -92,22 +93,22 @@ class Peer:
     waiting: ClassVar[str] = ""
     """The SQL that counts the jobs of `bench` whose end is not written yet."""
 
+    @abstractmethod
     async def execute(self, sql: str) -> None:
         """Run SQL."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def count(self, sql: str) -> int:
         """Return the number that the SQL selects."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def start(self, queues: dict[str, int], options: dict[str, Any]) -> None:
         """Start a worker with these queues and limits; return once it runs."""
-        raise NotImplementedError
 
-    async def stop(self) -> None:
+    async def stop(self) -> None:  # noqa: B027 - most have nothing to do here
         """Stop the worker, so that all is written."""
 
-    async def close(self) -> None:
+    async def close(self) -> None:  # noqa: B027 - most have nothing to do here
         """Disconnect."""
 
     async def usage(self) -> dict[str, Any]:
