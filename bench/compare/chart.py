@@ -5,6 +5,8 @@ from __future__ import annotations
 from html import escape
 from typing import Final
 
+from notation import rate
+
 WIDTH: Final = 760
 _LABEL: Final = 190  # the width of the names
 _BAR: Final = 18  # a bar's height, with its gap
@@ -41,6 +43,6 @@ def _group(bars: list[tuple[str, float]], top: int, ours: str) -> list[str]:
         parts += [
             f'<text x="{_LABEL - 8}" y="{y + 11}" text-anchor="end">{escape(name)}</text>',
             f'<rect class="{kind}" x="{_LABEL}" y="{y}" width="{width:.1f}" height="{_BAR - 4}"/>',
-            f'<text x="{_LABEL + width + 6:.1f}" y="{y + 11}">{value:,.0f}</text>',
+            f'<text x="{_LABEL + width + 6:.1f}" y="{y + 11}">{rate(value)}</text>',
         ]
     return parts

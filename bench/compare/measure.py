@@ -18,6 +18,7 @@ from server import Host
 
 SEEN: Final = 2_000  # rows of each state that the planner has seen
 _STALLED: Final = 60.0  # seconds without a job, after which a drain has failed
+_SETTLED: Final = 100_000  # jobs, after which a worker's memory should grow no more
 _POLL: Final = 0.005  # seconds between two looks for rows that are not written yet
 
 
@@ -147,18 +148,39 @@ class Bench:
         return {"statements": asked, "rss": rss}
 
     async def memory(self, entrant: Entrant, jobs: int, batch: int) -> dict[str, Any]:
-        """Drain many jobs in one life, a batch after the other, and watch the resident memory."""
+        """Drain many jobs in one life, a batch after the other, and watch the resident memory.
+
+        The rate is that of the whole life: the jobs of each batch are inserted while the worker runs, and it then waits
+        for the next. What has grown is the largest size after the first 100,000 jobs, beyond that at 100,000.
+        """
+        batch = max(1, min(batch, jobs))
         async with self.database(entrant) as database, AsyncExitStack() as stack:
             worker, client = await self.workers(stack, entrant, database, 2)
+            watcher = await asyncpg.connect(self.host.database(database, "bench-watcher"))
+            stack.push_async_callback(watcher.close)
+            waiting = await _waiting_sql(client)
             await self._start(worker, entrant, 1000, 0)
-            sizes = []
+            sizes: list[int] = []
             for done in range(batch, jobs + 1, batch):
                 await client.ask("enqueue", count=batch)
                 await _all_ran([worker], done)
+                await _all_written(watcher, waiting, 0)
                 sizes.append((await worker.ask("usage"))["rss"])
+            ended, used = time.time(), await worker.ask("usage")
             await worker.ask("stop")
-        settled = sizes[max(0, min(len(sizes) - 1, 100_000 // batch - 1))]
-        return {"jobs": jobs, "rss": sizes, "settled": settled, "grown": sizes[-1] - settled}
+        total = len(sizes) * batch
+        if used["ran"] != total:
+            raise DriverError(f"expected {total} jobs to run once each, and {used['ran']} ran")
+        first = max(0, min(len(sizes) - 1, _SETTLED // batch - 1))
+        seconds = ended - used["first"]
+        return {
+            "jobs": total,
+            "seconds": seconds,
+            "rate": total / seconds,
+            "rss": sizes,
+            "settled": sizes[first],
+            "grown": max(sizes[first:]) - sizes[first],
+        }
 
     async def _template(self, entrant: Entrant, filling: tuple[tuple[str, int], ...]) -> str:
         """Return a database to copy; it is made and filled when it is first asked for."""

@@ -10,6 +10,7 @@ from bridge.codecs import json
 from bridge.errors import DecodeError, EncodeError, InvalidJob
 from bridge.jobs import checks, contracts
 from bridge.jobs.replace import ReplaceOption, parse_replace
+from bridge.jobs.schedule import initial_state, wake_time
 from bridge.jobs.states import JobState
 from bridge.jobs.unique import RULE, UniqueOption, parse_unique
 from bridge.jobs.unsaved import UnsavedError
@@ -139,8 +140,8 @@ class Job(Generic[Args]):
         self.tags = checks.tags(tags)
         self.args = checks.mapping("args", {} if args is None else args)
         self.meta = _stamped(checks.mapping("meta", {} if meta is None else meta), contracts.settle(self.worker, args))
-        self.scheduled_at = _schedule(scheduled_at, schedule_in)
-        self.state = _initial_state(state, self.scheduled_at)
+        self.scheduled_at = wake_time(scheduled_at, schedule_in)
+        self.state = initial_state(state, self.scheduled_at)
         self.attempt = 0
         self.attempted_by: list[str] = []
         self.inserted_at: datetime | None = None
@@ -218,6 +219,17 @@ class Job(Generic[Args]):
             if contract is None or not contract.sensitive:
                 raise
             raise DecodeError("args must be a JSON object, and what the row holds is not shown") from None
+
+    def check_objects(self) -> None:
+        """Refuse args or meta of a row that are no objects, by their first character: neither is decoded for it.
+
+        Raises:
+            DecodeError: Something else stands in the row.
+        """
+        if self._args_text is not None and not self._args_text.startswith("{"):
+            _decode_object("args", self._args_text)
+        if self._meta_text is not None and not self._meta_text.startswith("{"):
+            _decode_object("meta", self._meta_text)
 
     def read_args(self, contract: contracts.JobContract) -> None:
         """Make `args` of a row the object of a contract, decoded once; `raw_args` stay what they were.
@@ -357,28 +369,6 @@ def _stamped(meta: Any, contract: contracts.JobContract | None) -> Any:
     if contract is None or not isinstance(meta, Mapping):
         return meta
     return {**meta, "contract": contract.tag}
-
-
-def _schedule(at: datetime | None, delay: float | timedelta | None) -> datetime | None:
-    if at is not None:
-        return checks.moment("scheduled_at", at)
-    if delay is None:
-        return None
-    try:
-        return datetime.now(UTC) + timedelta(seconds=checks.seconds("schedule_in", delay))
-    except OverflowError:
-        raise InvalidJob("schedule_in", delay, "a time within the years 1 to 9999") from None
-
-
-def _initial_state(state: JobState | str | None, scheduled_at: datetime | None) -> JobState:
-    if state is None:
-        return JobState.AVAILABLE if scheduled_at is None else JobState.SCHEDULED
-    found = checks.insert_state(state)
-    if found is JobState.SCHEDULED and scheduled_at is None:
-        raise InvalidJob("state", state, "a time with it", "give scheduled_at or schedule_in")
-    if found is JobState.AVAILABLE and scheduled_at is not None:
-        raise InvalidJob("state", state, "no time with it", "leave out scheduled_at and schedule_in")
-    return found
 
 
 def _encode_object(field: str, text: str | None, value: Any) -> str:

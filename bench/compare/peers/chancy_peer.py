@@ -98,14 +98,19 @@ class ChancyPeer(PsycopgPeer):
         await self._app.push(new if at is None else new.with_scheduled_at(datetime.fromtimestamp(at, UTC)))
 
     async def start(self, queues: dict[str, int], options: dict[str, Any]) -> None:
-        """Declare the queues and start a worker."""
+        """Declare the queues and start a worker.
+
+        Queues of jobs ask every second, the least that the table takes, for scheduled jobs are found by that alone;
+        queues that only wait keep the defaults.
+        """
+        works = "bench" in queues
+        best: dict[str, Any] = {"eager_polling": True, "polling_interval": 1} if works else {}
         for name, limit in queues.items():
-            queue = Queue(
-                name, concurrency=limit, executor=Chancy.Executor.Async, eager_polling=True, polling_interval=1
-            )
+            queue = Queue(name, concurrency=limit, executor=Chancy.Executor.Async, **best)
             await self._app.declare(queue, upsert=True)
         self._worker = Worker(self._app, register_signal_handlers=False, **options)
-        self._worker.send_outgoing_interval = 0.1
+        if works:
+            self._worker.send_outgoing_interval = 0.1
         await self._worker.start()
 
     async def stop(self) -> None:

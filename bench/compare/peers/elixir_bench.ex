@@ -35,6 +35,22 @@ defmodule Bench.Tally do
 
   def count, do: :atomics.get(:persistent_term.get(__MODULE__), 1)
 
+  @doc """
+  Returns the count once it is another than the one told: when it has reached the target, has stood still for 20 ms, or
+  half a second has passed. So a drain costs the node two questions a second, and its end is known at once.
+  """
+  def await(told, target), do: await(told, target, count(), 0, 100)
+
+  defp await(told, target, last, still, left) do
+    Process.sleep(5)
+    now = count()
+    still = if now == last, do: still + 1, else: 0
+
+    if now == target or left == 1 or (now != told and still >= 4),
+      do: now,
+      else: await(told, target, now, still, left - 1)
+  end
+
   def usage do
     tally = :persistent_term.get(__MODULE__)
     first = :atomics.get(tally, 2) / 1_000_000

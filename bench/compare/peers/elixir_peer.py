@@ -20,14 +20,20 @@ from bridge import Oban
 from bridge.testing.interop import ElixirNode
 from bridge.testing.interop.choice import choose
 
+# Milliseconds between two fetches of a queue: Oban's default of 5 binds where the limit is small, and 1 is the least.
 CONFIG = """
 Application.put_env(:badge_forge, Oban,
-  Keyword.merge(Application.get_env(:badge_forge, Oban), queues: [], plugins: []))
+  Keyword.merge(Application.get_env(:badge_forge, Oban), queues: [], plugins: [], dispatch_cooldown: 1))
 Application.put_env(:badge_forge, BadgeForge.Repo,
   Keyword.merge(Application.get_env(:badge_forge, BadgeForge.Repo),
     pool_size: 20, log: false, parameters: [application_name: "NAME"]))
 """
-READY = "Oban.Telemetry.detach_default_logger(); Bench.Tally.reset(); true"
+READY = """
+Protocol.consolidated?(Enumerable) || raise "the protocols aren't consolidated, which makes a node slower"
+Oban.Telemetry.detach_default_logger()
+Bench.Tally.reset()
+true
+"""
 
 
 class ElixirPeer(AsyncpgPeer):
@@ -88,13 +94,14 @@ class ElixirPeer(AsyncpgPeer):
         told = 0
         while True:
             await asyncio.sleep(TELL)
-            count = await self._ask("Bench.Tally.count()")
+            count = await self._ask("Bench.Tally.await(told, target)", told=told, target=self.tally.target)
             if count != told:
                 told = count
                 self.tally._tell({"progress": told})  # noqa: SLF001 - the node's count stands for this process's
 
     async def reset(self, target: int) -> None:
         """Begin to count anew."""
+        await super().reset(target)
         await self._ask("Bench.Tally.reset(); nil")
 
     async def versions(self) -> dict[str, str]:

@@ -63,10 +63,14 @@ class ObanPyPeer(PsycopgPeer):
         await pool.close()
 
     async def open(self) -> None:
-        """Open the pool and a client."""
+        """Open the pool."""
         TALLY[:] = [self.tally]
         self._pool = await Oban.create_pool(self.dsn, min_size=5, max_size=20)
-        self._client = await Oban(pool=self._pool, name="Client").start()
+
+    async def lend(self) -> None:
+        """Start a client, which stages and refreshes too, and so has no place in a process that only works."""
+        if self._client is None:
+            self._client = await Oban(pool=self._pool, name="Client").start()
 
     async def enqueue(self, kind: str, count: int) -> None:
         """Insert all in one call."""
@@ -90,8 +94,9 @@ class ObanPyPeer(PsycopgPeer):
             await self._worker.stop()
 
     async def close(self) -> None:
-        """Close the pool."""
-        await self._client.stop()
+        """Stop the client and close the pool."""
+        if self._client is not None:
+            await self._client.stop()
         await self._pool.close()
 
 

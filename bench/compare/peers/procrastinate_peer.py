@@ -94,12 +94,18 @@ class ProcrastinatePeer(PsycopgPeer):
         await APP.tasks["stamp"].configure(schedule_at=when).defer_async(**args)
 
     async def start(self, queues: dict[str, int], options: dict[str, Any]) -> None:
-        """Start a worker; it has one limit for all queues."""
+        """Start a worker; it has one limit for all queues.
+
+        One with jobs asks every second, for scheduled jobs are found by that alone; one that only waits keeps the
+        default.
+        """
+        best: dict[str, Any] = {"fetch_job_polling_interval": 1.0} if "bench" in queues else {}
         self._running = asyncio.create_task(
             APP.run_worker_async(
                 queues=list(queues),
                 concurrency=sum(queues.values()),
                 install_signal_handlers=False,
+                **best,
                 **options,
             )
         )
