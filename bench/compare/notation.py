@@ -8,7 +8,7 @@ from math import floor, log10
 from typing import Final
 
 Form = Callable[[float], str]
-MEGABYTE: Final = 1e6
+MEBIBYTE: Final = 2**20
 
 
 def spread(values: list[float], form: Form, *, of: int = 0, rough: Form | None = None) -> str:
@@ -52,9 +52,9 @@ def small(value: float) -> str:
     return f"{value:,.4f}"
 
 
-def megabytes(value: float) -> str:
-    """Write bytes as millions of them, by one decimal."""
-    return f"{value / MEGABYTE:,.1f}"
+def mebibytes(value: float) -> str:
+    """Write bytes in units of 2^20, by one decimal."""
+    return f"{value / MEBIBYTE:,.1f}"
 
 
 def percent(value: float) -> str:

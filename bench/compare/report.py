@@ -14,7 +14,7 @@ import tables
 import targets
 from chart import draw
 from figures import Figures, Results
-from notation import megabytes, whole
+from notation import mebibytes, whole
 
 BEGIN: Final = "<!-- results -->"
 END: Final = "<!-- end of results -->"
@@ -61,7 +61,7 @@ def _describe(results: Results, found: Figures) -> str:
     told = ", ".join(dict.fromkeys(names))
     return (
         f"{results['date']}, {machine['processor']}, {machine['cores']} cores, {machine['memory_gb']} GB, "
-        f"{machine['system']}, PostgreSQL {results['postgresql']}. {told}. {_rounds(found.rounds)} MB are millions of "
+        f"{machine['system']}, PostgreSQL {results['postgresql']}. {told}. {_rounds(found.rounds)} MiB are 2^20 "
         "bytes."
     )
 
@@ -80,8 +80,8 @@ def _memory(found: Figures) -> str:
     rate = found.value("bridge", "memory", "rate")
     pace = f", at {whole(rate)} jobs a second with the client that inserts them beside it" if rate else ""
     return (
-        f"Over {jobs:,.0f} jobs in one life{pace}, Bridge's resident memory grew by {megabytes(grown)} MB after the "
-        f"first {min(_SETTLING, jobs):,.0f}, from {megabytes(settled)} MB."
+        f"Over {jobs:,.0f} jobs in one life{pace}, Bridge's resident memory grew by {mebibytes(grown)} MiB after the "
+        f"first {min(_SETTLING, jobs):,.0f}, from {mebibytes(settled)} MiB."
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from figures import Figures, ratios
-from notation import Form, megabytes, percent, rate, rough_rate, small, spread, tenths, whole
+from notation import Form, mebibytes, percent, rate, rough_rate, small, spread, tenths, whole
 
 NOTHING: Final = "-"
 PLAIN: Final = "drain-1000"  # what a share is of
@@ -83,7 +83,7 @@ TABLES: Final[tuple[tuple[str, tuple[Column, ...]], ...]] = (
         "A node that waits, with five queues, while another one leads",
         (
             _plain("statements a minute", "idle", "statements", whole),
-            _plain("resident memory, MB", "idle", "rss", megabytes),
+            _plain("resident memory, MiB", "idle", "rss", mebibytes),
         ),
     ),
 )

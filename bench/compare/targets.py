@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from figures import Figures, ratios
-from notation import Form, bare_times, megabytes, percent_tenths, spread, tenths, times, whole
+from notation import MEBIBYTE, Form, bare_times, mebibytes, percent_tenths, spread, tenths, times, whole
 
 OURS: Final = "bridge"
 _OBAN_PY: Final = ("oban-py",)
@@ -86,8 +86,11 @@ TARGETS: Final = (
     _changed("drain behind 100,000 foreign rows, without an index", "foreign", 0.5),
     _changed("drain behind 100,000 foreign rows, with the worker index", "foreign-indexed", 0.5),
     Target("statements a minute of an idle node", "≤ 70", "idle", "≤", 70, whole, "statements"),
-    Target("memory of an idle node, MB", "≤ 35", "idle", "≤", 35e6, megabytes, "rss"),
-    Target("growth over a million jobs, after the first 100,000, MB", "≤ 10", "memory", "≤", 10e6, megabytes, "grown"),
+    Target("memory of an idle node, MiB", "≤ 35", "idle", "≤", 35 * MEBIBYTE, mebibytes, "rss"),
+    Target(
+        "growth over a million jobs, after the first 100,000, MiB",
+        "≤ 10", "memory", "≤", 10 * MEBIBYTE, mebibytes, "grown",
+    ),
 )  # fmt: skip
 
 
