@@ -56,7 +56,7 @@ conformance: $(VENV)/.dev ## hold contracts against SUITE=../JSON-Schema-Test-Su
 schemastore: $(VENV)/.dev ## hold contracts against real schemas, in STORE=../schemastore; ARGS=--write keeps the counts
 	@PYTHONPATH=tests $(BIN)/python -m contracts.schemastore $(or $(STORE),../schemastore) $(ARGS)
 
-bench: $(VENV)/.dev ## beside other job queues, into docs/benchmarks; QUICK=1 takes two minutes, ARGS="--peers bridge,oban-py --cases drain-10"
+bench: $(VENV)/.dev ## beside other job queues, into docs/benchmarks; QUICK=1 a part in two minutes, ARGS="--peers bridge,oban-py --cases drain-10"
 	@$(BIN)/python bench/compare/run.py $(if $(QUICK),--quick) $(ARGS)
 
 bench-codecs: $(VENV)/.bench ## Erlang terms beside erlpack and JSON, in MB/s

@@ -49,7 +49,7 @@ def measure(server: Server, options: argparse.Namespace) -> None:
         for name in (PROGRAM, COMMAND):
             own = +Counter({statement: count for (node, statement), count in asked.items() if node == name})
             minute = own.total() * 60 / options.seconds
-            print(f"{name:12}  {minute:5.1f} statements a minute  {resident(running[name]) / 2**20:5.1f} MB")
+            print(f"{name:12}  {minute:5.1f} statements a minute  {resident(running[name]) / 2**20:5.1f} MiB")
             if options.show:
                 print(
                     "".join(

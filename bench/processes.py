@@ -120,8 +120,8 @@ def node(dsn: str, count: int, options: argparse.Namespace) -> Oban:
 
 def tell(found: dict[int, list[float]], nth: int) -> str:
     """Return the seconds of a round with each number of processes, and their ratio."""
-    few, many = (times[nth] for times in found.values())
-    return f"{few:.2f} s and {many:.2f} s: {many / few:.2f}"
+    (few, first), (many, second) = ((count, times[nth]) for count, times in found.items())
+    return f"{first:.2f} s by {few}, {second:.2f} s by {many}: {second / first:.2f} of the time"
 
 
 def main() -> None:

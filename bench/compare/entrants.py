@@ -97,7 +97,9 @@ def choose(names: list[str]) -> dict[Entrant, Path]:
 def _no_elixir() -> str:
     """Return why no node of Elixir can be started by a runner that reaches the server as everyone else does."""
     runner = os.environ.get("BRIDGE_ELIXIR", "")
-    if not runner and shutil.which("mix"):
+    if not runner and (mix := shutil.which("mix")):
+        if subprocess.run([mix, "hex.info"], stdin=subprocess.DEVNULL, capture_output=True, check=False).returncode:  # noqa: S603 - as found
+            return "mix has no Hex, by which the node's dependencies are had (mix local.hex)"
         runner = os.environ["BRIDGE_ELIXIR"] = f"mix:{ROOT / 'elixir_demo'}"
     if runner.startswith(("mix:", "release:")):
         return ""

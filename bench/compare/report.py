@@ -41,7 +41,7 @@ def _chart(found: Figures) -> str:
         for limit, case in drains
         if case in found.cases
     }
-    return draw("Jobs a second, medians", groups)
+    return draw("Jobs a second, medians; each limit by its own scale", groups)
 
 
 def _body(results: Results, found: Figures) -> str:

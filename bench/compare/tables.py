@@ -68,7 +68,7 @@ TABLES: Final[tuple[tuple[str, tuple[Column, ...]], ...]] = (
         ),
     ),
     (
-        "What changes the drain at limit 1,000, jobs a second, and its part of the first column",
+        "What changes the drain at limit 1,000, jobs a second, and what is left of the first column",
         (
             Column("empty, good statistics", PLAIN),
             Column("statistics of a bulk load", "stale", share=True),

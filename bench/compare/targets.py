@@ -105,6 +105,8 @@ def render(found: Figures) -> str:
                 values, target.form, of=found.turns(target.case), rough=bare_times if target.form is times else None
             )
             verdict = "met" if is_met(target, values) else "**missed**"
+            if min(values) < target.bound < max(values):
+                verdict += ", within the spread"
         lines.append(f"| {target.what} | {target.told} | {measured} | {verdict} |")
     return "\n".join(lines)
 
