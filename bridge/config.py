@@ -11,30 +11,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote_plus, urlsplit
 
 from msgspec import Struct
 
+from bridge.address import check_dsn, mask_password
 from bridge.errors import InvalidSetting
+from bridge.frames import frameless
 from bridge.jobs.checks import seconds, storable, suggest
 
 #: Files that are looked for in the working folder, in this order.
 FILES = ("bridge.toml", "pyproject.toml")
-
-#: A password may hold anything, also unescaped: all from the first colon to the last @ is taken for it.
-_IN_ADDRESS = re.compile(r"://[^:]*:(.*)@", re.DOTALL)
-_KEY = re.compile(r"(?<![^=&?\s])([^=&?\s]+)\s*=\s*")
-_QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'(?=\s|$)", re.DOTALL)
-_SECRETS = ("password", "passwd", "pwd", "secret", "token", "scram_client_key", "scram_server_key")
-
-#: Where one of these follows a password, the password has ended; any other text after it is masked too.
-_PLAIN_OPTIONS = frozenset({
-    "application_name", "channel_binding", "client_encoding", "connect_timeout", "database", "dbname",
-    "fallback_application_name", "gssencmode", "gsslib", "host", "hostaddr", "keepalives", "krbsrvname",
-    "load_balance_hosts", "options", "passfile", "port", "requirepeer", "service", "ssl_max_protocol_version",
-    "ssl_min_protocol_version", "sslcert", "sslcrl", "sslkey", "sslmode", "sslnegotiation", "sslrootcert",
-    "target_session_attrs", "user",
-})  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +48,7 @@ class _Option(Struct, frozen=True):
     parse: Callable[[str, Any], Any]
 
 
+@frameless
 def load_settings(
     arguments: Mapping[str, Any] | None = None,
     *,
@@ -100,43 +87,9 @@ def _said_by(source: str) -> Iterator[None]:
         raise
 
 
-def mask_password(dsn: str) -> str:
-    """Return a DSN, in either of libpq's forms, for people to see, its passwords as `***`.
-
-    Where it can't be told how far a password goes, more than the password is masked.
-    """
-    shown, reached = "", 0
-    for start, end in sorted(_secret_spans(dsn)):
-        if start >= reached:
-            shown += f"{dsn[reached:start]}***"
-        reached = max(reached, end)
-    return shown + dsn[reached:]
-
-
 def default_node() -> str:
     """Return `DYNO`, or the host's name and the process id: the name must be this process's alone."""
     return os.environ.get("DYNO") or f"{socket.gethostname()}.{os.getpid()}"
-
-
-def _secret_spans(dsn: str) -> Iterator[tuple[int, int]]:
-    if address := _IN_ADDRESS.search(dsn):
-        yield address.span(1)
-    keys = list(_KEY.finditer(dsn))
-    for place, key in enumerate(keys):
-        name = unquote_plus(key[1]).lower()
-        if any(secret in name for secret in _SECRETS):
-            yield key.end(), _end_of_secret(dsn, key.end(), keys[place + 1 :])
-
-
-def _end_of_secret(dsn: str, start: int, later: list[re.Match[str]]) -> int:
-    if "://" not in dsn and dsn.startswith("'", start):
-        quoted = _QUOTED.match(dsn, start)
-        return quoted.end() if quoted else len(dsn)
-    for key in later:
-        before = key.start() - 1
-        if key.start() > start and dsn[before] in "& \t\r\n" and unquote_plus(key[1]).lower() in _PLAIN_OPTIONS:
-            return before
-    return len(dsn)
 
 
 _Layer = dict[str, tuple[Any, str]]
@@ -215,24 +168,6 @@ def _module(name: str, value: Any) -> str:
     if not re.fullmatch(r"[A-Z]\w*(\.[A-Z]\w*)*", _text(name, value), re.ASCII):
         raise InvalidSetting(name, value, "an Elixir module's name, such as MyApp.Contracts")
     return str(value)
-
-
-def check_dsn(name: str, value: Any) -> str:
-    """Return a DSN; the message of a refusal doesn't show it, because it may hold a password."""
-    if not isinstance(value, str) or not value.startswith(("postgresql://", "postgres://")):
-        raise InvalidSetting(name, "another text", "postgresql://user@host:port/database")
-    mend = "a password's @, :, / and brackets are written %40, %3A, %2F, %5B and %5D"
-    try:
-        user, _, hosts = urlsplit(value).netloc.rpartition("@")
-    except ValueError:  # its message shows the password
-        raise InvalidSetting(name, "another text", "postgresql://user@host:port/database", mend) from None
-    if "@" in user:
-        raise InvalidSetting(name, "two of them", "one @ in the DSN, before the host", "others are written %40")
-    for host in hosts.split(","):
-        _, colon, port = host.rpartition("]")[2].rpartition(":")
-        if colon and not (re.fullmatch("[0-9]{1,5}", port) and int(port) < 65_536):
-            raise InvalidSetting(name, "another port", "a port from 0 to 65535 in the DSN", mend)
-    return value
 
 
 def check_prefix(name: str, value: Any) -> str:
@@ -364,7 +299,7 @@ _OPTIONS: dict[str, _Option] = {
     "cron.entries": _Option([], _tables),
     "lifeline.enabled": _Option(True, _boolean),
     "lifeline.interval": _Option(None, _number(0.1, 28_800)),
-    "lifeline.rescue_after": _Option(60.0, _number(1, 86_400)),
+    "lifeline.rescue_after": _Option(45.0, _number(1, 86_400)),
     "pruner.mode": _Option("auto", _one_of("auto", "on", "off")),
     "pruner.interval": _Option(30.0, _number(0.01, 86_400)),
     "pruner.limit": _Option(10_000, _integer(1, 100_000)),

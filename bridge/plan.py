@@ -7,11 +7,12 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from bridge.address import check_dsn
 from bridge.cluster import check_leader
-from bridge.config import check_dsn, check_node, check_prefix, default_node
+from bridge.config import check_node, check_prefix, default_node
 from bridge.cron import CronOptions, Expression, find_zone, parse_cron
 from bridge.cron.options import placed
-from bridge.engine import check_prepared
+from bridge.engine import check_options, check_prepared
 from bridge.errors import InvalidSetting
 from bridge.jobs import Registry
 from bridge.jobs import registry as default_registry
@@ -86,7 +87,7 @@ def make_plan(
     if (dsn is None) == (pool is None):
         raise InvalidSetting("dsn", "both" if dsn else None, "either dsn or pool", "pass Oban(dsn='postgresql://…')")
     plan = Plan(
-        dsn=None if dsn is None else check_dsn("dsn", dsn),
+        dsn=None if dsn is None else _dsn("dsn", dsn),
         pool=pool,
         name=check_name("name", name, InvalidSetting),
         prefix=check_prefix("prefix", prefix),
@@ -146,6 +147,12 @@ def _known(field: str, options: Any, known: tuple[str, ...]) -> dict[str, Any]:
                 field, option, "an option of it", suggest(option if isinstance(option, str) else "", known)
             )
     return dict(options or {})
+
+
+def _dsn(field: str, value: Any) -> str:
+    """Return a DSN; a listener that can't ever connect would only be told of in the log."""
+    check_options(dsn := check_dsn(field, value))
+    return dsn
 
 
 def _services(values: Any) -> tuple[Service, ...]:
@@ -220,7 +227,7 @@ def _reindexer(options: dict[str, Any]) -> dict[str, Any]:
 def _notifier(options: dict[str, Any]) -> dict[str, Any]:
     _boolean("notifier.enabled", options.get("enabled", True))
     if options.get("dsn") is not None:
-        check_dsn("notifier.dsn", options["dsn"])
+        _dsn("notifier.dsn", options["dsn"])
     return options
 
 

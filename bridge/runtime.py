@@ -15,7 +15,7 @@ from bridge.cluster import CHANNEL, Beats, ClusterSituation, Leader
 from bridge.cron import Scheduler, load_crontab
 from bridge.engine import Connections, Engine, connect, create_pool
 from bridge.engine.schema import Catalog, inspect
-from bridge.maintenance import Heartbeat, Lifeline, Pruner, Reindexer, Service, Stager
+from bridge.maintenance import RESCUE_AFTER, Heartbeat, Lifeline, Pruner, Reindexer, Service, Stager
 from bridge.plan import Plan
 from bridge.pubsub import Link, Notifier, Status, channels, signals
 from bridge.queues import Inline, QueueManager, Respondent
@@ -78,14 +78,18 @@ class Runtime:
 
     def _make_heartbeat(self) -> Heartbeat:
         plan = self.plan
-        dsn, rescue_after = plan.dsn, plan.lifeline.get("rescue_after", 60.0)
+        rescue_after = plan.lifeline.get("rescue_after", RESCUE_AFTER)
         return Heartbeat(
             self.engine,
             instance=plan.name,
             node=plan.node,
             rescue_after=rescue_after,
-            connect=None if dsn is None else lambda: connect(dsn, statement_cache_size=0),
+            connect=None if plan.dsn is None else self._connect_alone,
         )
+
+    async def _connect_alone(self) -> Any:
+        assert self.plan.dsn is not None  # noqa: S101 - nobody asks for it elsewhere
+        return await connect(self.plan.dsn, statement_cache_size=0)
 
     def _make_processes(self) -> ProcessPool | None:
         """Return what runs jobs in other processes; None where they run in this one, which costs nothing then."""
@@ -95,16 +99,17 @@ class Runtime:
         from bridge.queues.processes import messages, options, pool  # noqa: PLC0415 - few need them
         from bridge.queues.processes.logs import levels  # noqa: PLC0415 - likewise
 
-        dsn, count = plan.dsn, plan.processes.count
+        count = plan.processes.count
         options.modules_of(plan.processes, plan.registry)  # refuses what children couldn't import
         most = max(2, plan.pool_options.get("max_size", 10) // count)
 
         def set_up() -> messages.Setup:
+            assert plan.dsn is not None  # noqa: S101 - as above
             return messages.Setup(
                 plan.name,
                 plan.prefix,
                 plan.node,
-                dsn,
+                plan.dsn,
                 plan.insert_trigger,
                 {**plan.pool_options, "min_size": 0, "max_size": most},
                 self.engine.catalog,
@@ -184,9 +189,7 @@ class Runtime:
         if self.processes is not None:
             stack.push_async_callback(self.processes.stop)
         stack.push_async_callback(self.queues.stop_all)
-        stack.push_async_callback(self.stager.stop)
-        for service in self._services:
-            stack.push_async_callback(service.stop)
+        stack.push_async_callback(self._stop_services)
         stack.push_async_callback(self.leader.stop)  # the next leader need not wait until the queues have ended
         stack.push_async_callback(self.cron.stop)
         self.cron.check()
@@ -194,6 +197,13 @@ class Runtime:
             await self._serve()
         for options in self.plan.queues.values():
             self.queues.start(options)
+
+    async def _stop_services(self) -> None:
+        """Stop them at the same time: where the database says nothing, each waits a moment for its last answer."""
+        stops = [service.stop() for service in (self.stager, *self._services)]
+        for error in await asyncio.gather(*stops, return_exceptions=True):
+            if error is not None:
+                raise error
 
     async def _serve(self) -> None:
         """Listen, stage and lead, which a node with queues does and a mere client doesn't; again does nothing."""
@@ -239,8 +249,7 @@ class Runtime:
         await self.notifier.start(wait=False)
 
     async def _connect_listener(self) -> Any:
-        dsn = self._listener_dsn
-        return await (self.pool.acquire() if dsn is None else connect(dsn))
+        return await (self.pool.acquire() if self._listener_dsn is None else connect(self._listener_dsn))
 
     def _catch_up(self) -> None:
         self._missed = True

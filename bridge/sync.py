@@ -17,10 +17,11 @@ from bridge.adapters.given import Given
 from bridge.engine import Connections, Engine, JobOrId, create_pool
 from bridge.engine.schema import Catalog, inspect
 from bridge.errors import InvalidSetting
+from bridge.frames import frameless
 from bridge.jobs import Job, Registry, registry
 from bridge.jobs.modes import Mode, is_inline
 from bridge.oban import Oban
-from bridge.plan import check_known
+from bridge.plan import Plan, check_known
 from bridge.runtime import Runtime
 from bridge.telemetry.events import Instance
 
@@ -39,6 +40,7 @@ class SyncOban:
     `Worker.enqueue` needs a running `Oban`; blocking code writes `oban.enqueue(GenerateBadge.new({…}))`.
     """
 
+    @frameless
     def __init__(
         self,
         *,
@@ -167,7 +169,7 @@ class _Client(Oban):
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         plan = self._plan
-        self._own = None if plan.dsn is None else BackgroundPool(partial(create_pool, plan.dsn, **plan.pool_options))
+        self._own = None if plan.dsn is None else BackgroundPool(partial(_open_pool, plan))
         self._pool = plan.pool if self._own is None else self._own
 
     @property
@@ -204,6 +206,11 @@ class _Client(Oban):
     def close(self) -> None:
         if self._own is not None:
             self._own.close()
+
+
+async def _open_pool(plan: Plan) -> Any:
+    assert plan.dsn is not None  # noqa: S101 - nobody asks for it elsewhere
+    return await create_pool(plan.dsn, **plan.pool_options)
 
 
 def _lazy(pool_options: Any) -> Any:

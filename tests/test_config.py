@@ -56,7 +56,7 @@ def test_the_defaults(load):
         "cron.entries": [],
         "lifeline.enabled": True,
         "lifeline.interval": None,
-        "lifeline.rescue_after": 60.0,
+        "lifeline.rescue_after": 45.0,
         "pruner.mode": "auto",
         "pruner.interval": 30.0,
         "pruner.limit": 10_000,

@@ -3,7 +3,7 @@
 import pytest
 
 from bridge import Oban
-from bridge.config import check_dsn, mask_password
+from bridge.address import check_dsn, mask_password
 from bridge.errors import InvalidSetting
 
 PASSWORDS = {
@@ -69,6 +69,13 @@ def test_what_holds_no_password_is_shown_as_it_is(dsn):
     [
         "postgresql://ada:secret@host:port/db",
         "postgresql://ada:sec/ret@host/db",
+        "postgresql://ada:12345/sec@host/db",
+        "postgresql://ada:12345/sec/ret@host:5432/db?sslmode=require",
+        "postgresql://ada:12345#sec@host/db",
+        "postgresql://ada:12345?sec@host/db",
+        "postgresql://ada:12345?sec=ret@host/db",
+        "postgresql://ada:12345/a?sec=ret@host/db",
+        "postgresql://ada:secret@host/db@other",
         "postgresql://ada:sec[ret@host/db",
         "postgresql://ada:sec]ret@host/db",
         "postgresql://ada@azure:secret@host/db",
@@ -93,6 +100,12 @@ def test_a_refused_dsn_is_not_shown(dsn):
     assert refusal.value.__suppress_context__ or refusal.value.__context__ is None
 
 
+@pytest.mark.parametrize("rest", ["/abc", "#abc", "?abc=1", "?abc"])
+def test_a_password_that_begins_like_a_port_is_told_how_to_be_written(rest):
+    with pytest.raises(InvalidSetting, match=r"no @ in the DSN but the one before the host.*written %2F, %3F and %23"):
+        check_dsn("dsn", f"postgresql://ada:12345{rest}@db/app")
+
+
 @pytest.mark.parametrize(
     "dsn",
     [
@@ -103,6 +116,8 @@ def test_a_refused_dsn_is_not_shown(dsn):
         "postgresql://[::1]/db",
         "postgresql://[::1]:5432/db",
         "postgresql:///db?host=/tmp/run&port=5432",
+        "postgresql://host:5432/db?user=ada@azure&application_name=a@b&password=p@w&options=-c%20a.b=c@d",
+        "postgresql://ada:p%40ss@host/a%40b?passfile=/home/ada@home/.pgpass",
     ],
 )
 def test_a_dsn_that_is_one(dsn):

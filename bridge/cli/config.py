@@ -7,8 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
+from bridge.address import mask_password
 from bridge.cli.options import ConfigFile
-from bridge.config import Setting, load_settings, mask_password
+from bridge.config import Setting, load_settings
 
 _WIDEST = 100_000  # columns
 

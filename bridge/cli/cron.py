@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bridge.cli.options import ConfigFile, values_of
-from bridge.cli.start import import_workers
+from bridge.cli.imports import import_workers
+from bridge.cli.options import ConfigFile
+from bridge.cli.sections import values_of
 from bridge.config import load_settings
 from bridge.cron import Line, load_crontab, parse_cron
 from bridge.jobs import registry

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bridge.cli.database import known_dsn
+from bridge.cli.imports import import_workers
 from bridge.cli.options import ConfigFile, Dsn, Prefix
-from bridge.cli.start import import_workers
 from bridge.cli.tables import clean, forgive_encoding, print_json
 from bridge.config import Setting, load_settings
 from bridge.doctor import Finding, Level, examine, worst
@@ -67,8 +67,9 @@ def doctor(
 async def _examine(
     dsn: str, settings: Mapping[str, Setting], timeout: float, *, shown: _Report | None
 ) -> list[Finding]:
-    known = {name: setting.value for name, setting in settings.items()}
     listen = settings["notifier.dsn"].value
+    known = {name: setting.value for name, setting in settings.items() if not name.endswith("dsn")}
+    known["notifier.dsn"] = listen is not None
     found = []
     examination = examine(
         lambda: _connection(dsn, timeout),

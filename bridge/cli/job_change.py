@@ -12,12 +12,12 @@ from typing import Annotated, Any, Final
 import typer
 
 from bridge.cli.database import known_dsn, open_engine
+from bridge.cli.imports import import_workers
 from bridge.cli.job_enqueue import know_files
 from bridge.cli.job_read import Imports
 from bridge.cli.job_values import parse_changes
 from bridge.cli.options import ConfigFile, Dsn, Prefix
 from bridge.cli.selection import Selection, selecting
-from bridge.cli.start import import_workers
 from bridge.cli.tables import print_json, say
 from bridge.config import Setting, load_settings
 from bridge.engine import Engine

@@ -12,11 +12,11 @@ import typer
 
 from bridge.cli import job_row
 from bridge.cli.database import known_dsn, open_engine
+from bridge.cli.imports import import_workers
 from bridge.cli.job_read import Imports
 from bridge.cli.job_values import parse_json, parse_object, with_times
 from bridge.cli.moments import parse_duration, parse_moment
 from bridge.cli.options import ConfigFile, Dsn, Prefix
-from bridge.cli.start import import_workers
 from bridge.cli.tables import print_json, say
 from bridge.config import Setting, load_settings
 from bridge.errors import ContractError, DecodeError, InvalidContract, InvalidJob, SchemaError, ValidationError

@@ -12,10 +12,10 @@ import typer
 
 from bridge.cli import job_row
 from bridge.cli.database import known_dsn, open_engine
+from bridge.cli.imports import import_workers
 from bridge.cli.moments import exact, relative
 from bridge.cli.options import ConfigFile, Dsn, Prefix
 from bridge.cli.selection import Selection, selecting
-from bridge.cli.start import import_workers
 from bridge.cli.tables import Column, clean, print_json, print_table, say
 from bridge.config import Setting, load_settings
 from bridge.engine import Engine

@@ -11,7 +11,8 @@ from typing import Annotated, Any
 import typer
 
 from bridge.cli.database import known_dsn, open_engine
-from bridge.cli.options import ConfigFile, Dsn, Prefix, values_of
+from bridge.cli.options import ConfigFile, Dsn, Prefix
+from bridge.cli.sections import values_of
 from bridge.cli.tables import print_json, say
 from bridge.config import Setting, load_settings
 from bridge.engine import Engine, Orphan, Retention

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from bridge.cli.target import remember, remember_embedded
-from bridge.config import Setting, load_settings
+from bridge.cli.target import embedded_dsn, remember
+from bridge.config import load_settings
 
 Dsn = Annotated[
     str | None,
@@ -38,23 +38,3 @@ def configured_dsn(arguments: Mapping[str, Any]) -> str | None:
     remember(setting)
     found: str | None = setting.value
     return found
-
-
-def embedded_dsn() -> str:
-    """Start the embedded PostgreSQL, or find it running, and return its DSN."""
-    from bridge.postgres import Server  # noqa: PLC0415 - not there on Windows, and not needed with a DSN
-
-    server = Server()
-    server.start()
-    typer.echo(f"no DSN given: using the embedded PostgreSQL in {server.data_dir}", err=True)
-    remember_embedded(server.url())
-    return server.url()
-
-
-def values_of(settings: Mapping[str, Setting], section: str) -> dict[str, Any]:
-    """Return a section's settings as options, those without a value left out."""
-    return {
-        name.removeprefix(f"{section}."): setting.value
-        for name, setting in settings.items()
-        if name.startswith(f"{section}.") and setting.value is not None
-    }

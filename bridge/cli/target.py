@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from contextvars import ContextVar
+import sys
 from typing import Final
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from bridge.config import Setting
 
-_target: ContextVar[Setting | None] = ContextVar("target", default=None)
+#: At most one. No context variable: what a task had set is gone by the time its error is told.
+_remembered: Final[list[Setting]] = []
 
 _EMBEDDED: Final = "the embedded PostgreSQL"
 
 
 def remember(setting: Setting) -> None:
     """Note where the database is that is about to be asked, and who said so."""
-    _target.set(setting)
+    _remembered[:] = [setting]
 
 
 def remember_embedded(dsn: str) -> None:
@@ -23,10 +24,20 @@ def remember_embedded(dsn: str) -> None:
     remember(Setting("dsn", dsn, _EMBEDDED))
 
 
+def embedded_dsn() -> str:
+    """Start the embedded PostgreSQL, or find it running, and return its DSN."""
+    from bridge.postgres import Server  # noqa: PLC0415 - not there on Windows, and not needed with a DSN
+
+    server = Server()
+    server.start()
+    print(f"no DSN given: using the embedded PostgreSQL in {server.data_dir}", file=sys.stderr)
+    remember_embedded(server.url())
+    return server.url()
+
+
 def describe_target() -> str:
     """Return `the database at host:5432/app (from environment DATABASE_URL)`; no user, and never a password."""
-    setting = _target.get()
-    if setting is None or setting.value is None:
+    if not _remembered or (setting := _remembered[-1]).value is None:
         return "the database"
     return f"the database at {address_of(setting.value)} (from {setting.source})"
 

@@ -2,8 +2,9 @@
 
 from bridge.engine.acks import QUARANTINE, Ack
 from bridge.engine.clock import naive, utc_now
-from bridge.engine.connections import Connections, connect, create_pool, is_cut_short, is_denied, is_unavailable
+from bridge.engine.connections import Connections, connect, create_pool, is_denied, is_doubtful, is_unavailable
 from bridge.engine.crons import LastMinute
+from bridge.engine.dsn import check_options
 from bridge.engine.engine import Engine, Group
 from bridge.engine.filters import JobOrId, job_id_of, select_jobs
 from bridge.engine.indexes import Index
@@ -35,11 +36,12 @@ __all__ = [
     "Outlook",
     "Peer",
     "Retention",
+    "check_options",
     "check_prepared",
     "connect",
     "create_pool",
-    "is_cut_short",
     "is_denied",
+    "is_doubtful",
     "is_unavailable",
     "job_id_of",
     "naive",

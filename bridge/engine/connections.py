@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import os
-import re
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager, nullcontext
-from pathlib import Path
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, nullcontext
 from typing import Any
-from urllib.parse import parse_qsl, unquote_plus
 
 import asyncpg
 
 from bridge.adapters import adapt, sqlstate
 from bridge.engine.denials import Denied, what_was_denied
+from bridge.engine.dsn import read_dsn
 from bridge.engine.hosts import NoAnswerError
+from bridge.engine.mistakes import wrong_settings
 from bridge.engine.opening import Opener, Prepared, leave
 from bridge.engine.statements import Statements
 from bridge.errors import BridgeError, InvalidSetting, SchemaError
+from bridge.frames import frameless
 
 _UNAVAILABLE = (
     OSError,
@@ -36,15 +35,33 @@ _UNAVAILABLE = (
 )
 
 
+#: Classes of PostgreSQL's codes for a server that is out of order, or not ready: no such database, as while it is
+#: renamed or restored; an object, or the database, that can't be used for now; errors of the system, of a snapshot, of
+#: a configuration file; internal errors, and damaged data or indexes.
+_AILING = ("3D", "55", "58", "72", "F0", "XX")
+
+#: Sessions that were ended because a transaction idled, or lasted, for longer than the server allows.
+_ENDED_SESSION = ("25P03", "25P04")
+
+#: Of all these, what a statement, its values or its row may bring about by themselves: it needed more memory or other
+#: means than there are, or longer than it may take; or it met what is damaged, or what the server didn't expect.
+_DOUBTFUL = ("53200", "53400", "57014", "25P04", "58", "XX")
+
+
 def is_unavailable(error: BaseException) -> bool:
     """Tell "the database is away or busy, try again" from "this statement or value is wrong"."""
     # asyncpg's error for a value that it can't encode is an InterfaceError too, and a ValueError.
-    return isinstance(error, _UNAVAILABLE) and not isinstance(error, ValueError)
+    ailing = isinstance(error, _UNAVAILABLE) or _code(error).startswith((*_AILING, *_ENDED_SESSION))
+    return ailing and not isinstance(error, ValueError)
 
 
-def is_cut_short(error: BaseException) -> bool:
-    """Tell whether a statement took too long for the server, or for this client."""
-    return isinstance(error, asyncpg.QueryCanceledError | TimeoutError)
+def is_doubtful(error: BaseException) -> bool:
+    """Tell whether what `is_unavailable` may be the statement's own fault all the same, and never pass."""
+    return isinstance(error, TimeoutError) or _code(error).startswith(_DOUBTFUL)
+
+
+def _code(error: BaseException) -> str:
+    return sqlstate(error) or ""
 
 
 def is_denied(error: BaseException) -> bool:
@@ -52,14 +69,15 @@ def is_denied(error: BaseException) -> bool:
     return sqlstate(error) == _DENIED
 
 
+@frameless
 async def create_pool(
     dsn: str, *, min_size: int = 1, max_size: int = 10, timeout: float = 60, prepared: Prepared = "auto"
 ) -> Any:
     """Open a pool of connections.
 
     Args:
-        dsn: `postgresql://user@host/database`, with the options that asyncpg knows, and libpq's `connect_timeout`.
-            Any other option is sent to the server as a setting.
+        dsn: `postgresql://user@host/database`, with libpq's options, see `read_dsn`. What is none of these is sent to
+            the server as a setting.
         min_size: Connections that are kept.
         max_size: Connections at most.
         timeout: Seconds that one statement may take, so that a dead network is noticed.
@@ -68,8 +86,8 @@ async def create_pool(
     Raises:
         InvalidSetting: The DSN can't be read, or an option of it can't ever work here.
     """
-    with _wrong_settings(dsn):
-        plain, options = _split_timeout(dsn)
+    with wrong_settings(dsn):
+        plain, options = read_dsn(dsn)
         pool = await asyncpg.create_pool(
             plain,
             min_size=min_size,
@@ -84,10 +102,11 @@ async def create_pool(
     return pool
 
 
+@frameless
 async def connect(dsn: str, *, timeout: float | None = 60, statement_cache_size: int = 100) -> Any:
     """Open one connection outside of the pool; arguments and errors are those of `create_pool`."""
-    with _wrong_settings(dsn):
-        plain, options = _split_timeout(dsn)
+    with wrong_settings(dsn):
+        plain, options = read_dsn(dsn)
         return await Opener()(plain, command_timeout=timeout, statement_cache_size=statement_cache_size, **options)
 
 
@@ -97,63 +116,6 @@ async def _try_out(pool: Any) -> None:
     except BaseException:
         pool.terminate()
         raise
-
-
-def _split_timeout(dsn: str) -> tuple[str, dict[str, Any]]:
-    """Return the DSN without `connect_timeout`, and that as an argument of asyncpg, which would send it to the server.
-
-    libpq: whole seconds; none, zero or less stands for no limit.
-    """
-    address, _, query = dsn.partition("?")
-    kept, options = [], dict[str, Any]()
-    for part in query.split("&"):
-        name, _, value = (unquote_plus(text) for text in part.partition("="))
-        if name != "connect_timeout":
-            kept.append(part)
-        elif re.fullmatch("-?[0-9]{1,9}", value.strip()):
-            options["timeout"] = int(value) if int(value) > 0 else None
-        else:
-            raise InvalidSetting("connect_timeout", "another text", "whole seconds in the DSN, such as 10")
-    return (f"{address}?{'&'.join(kept)}" if any(kept) else address), options
-
-
-@contextmanager
-def _wrong_settings(dsn: str) -> Iterator[None]:
-    """Tell what will never work from a server that is not there yet, without showing the DSN."""
-    try:
-        yield
-    except InvalidSetting:
-        raise
-    except OSError as error:
-        _check_files(dsn)
-        if "rejected SSL upgrade" in str(error):
-            mend = "switch TLS on in the server, or choose a mode that does without"
-            raise InvalidSetting("sslmode", _option(dsn, "sslmode"), "a mode for a server without TLS", mend) from error
-        raise
-    except ValueError as error:  # many kinds, whose texts quote the DSN with its password
-        _check_files(dsn)
-        if str(error).startswith("`ssl"):  # a name and the values that it may have
-            raise InvalidSetting("dsn", "another value", str(error)) from None
-        mend = "odd characters are written as %xx, and an option as name=value"
-        expected = "postgresql://user:password@host:port/database"
-        raise InvalidSetting("dsn", "another text", expected, mend) from None
-
-
-def _check_files(dsn: str) -> None:
-    """Refuse files that asyncpg needs for the DSN's `sslmode` and that can't be read."""
-    mode = _option(dsn, "sslmode") or "prefer"
-    verified = ("sslrootcert", "sslcrl") if mode in ("require", "verify-ca", "verify-full") else ()
-    for option in (*verified, *(() if mode == "disable" else ("sslcert", "sslkey"))):
-        path = _option(dsn, option)
-        if path is None and option == "sslrootcert" and mode != "require":
-            path = str(Path("~/.postgresql/root.crt").expanduser())
-        if path and not (Path(path).is_file() and os.access(path, os.R_OK)):
-            raise InvalidSetting(option, path, "a file that can be read", "correct its path, or choose another sslmode")
-
-
-def _option(dsn: str, name: str) -> str | None:
-    """Return an option of the DSN, or else of libpq's environment."""
-    return dict(parse_qsl(dsn.partition("?")[2])).get(name) or os.environ.get(f"PG{name.upper()}")
 
 
 class Connections:

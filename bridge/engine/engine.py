@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Literal
@@ -105,11 +104,11 @@ class Engine(Inserting, Staging, Leases, Crons, Producers, Pruning, Indexes, Dra
             columns = _columns(quarantined, "id", "attempt", "error", "meta")
             statements.append(("quarantine_jobs", (uuid, *columns, QUARANTINE)))
         written: set[tuple[int, int]] = set()
-        # A single statement is a transaction of its own, without two more round trips.
-        async with self._connections.transaction() if len(statements) > 1 else nullcontext() as conn:
-            for name, values in statements:
-                rows = await self._fetch(name, *values, conn=conn)
-                written.update(zip(rows[0]["ids"] or (), rows[0]["attempts"] or (), strict=True))
+        # Each is a transaction of its own: one of several would stand open, with its rows locked, where the network
+        # forgets the connection between two statements, until the server finds that out, which may take hours.
+        for name, values in statements:
+            rows = await self._fetch(name, *values)
+            written.update(zip(rows[0]["ids"] or (), rows[0]["attempts"] or (), strict=True))
         return written
 
     async def touch(self, uuid: str, job_id: int, attempt: int) -> None:
@@ -130,13 +129,28 @@ class Engine(Inserting, Staging, Leases, Crons, Producers, Pruning, Indexes, Dra
         }
 
     @operation("release_jobs")
-    async def release(self, uuid: str, ids: Sequence[int]) -> dict[int, str]:
-        """Hand back unfinished jobs of a producer that stops; return each one's new state."""
-        rows = await self._conflicts.isolate(
-            "handed back", ids, lambda part: self._fetch("release_jobs", list(part), uuid, utc_now())
-        )
+    async def release(self, uuid: str, claims: Collection[tuple[int, int]]) -> dict[int, str]:
+        """Hand back unfinished jobs, (id, attempt), of a producer that stops; return each one's new state.
+
+        A row that another transaction holds is left alone, which `unreleased` tells.
+        """
+
+        async def act(ids: Sequence[int]) -> list[Any]:
+            some = set(ids)
+            part = [claim for claim in claims if claim[0] in some]
+            columns = [job_id for job_id, _ in part], [attempt for _, attempt in part]
+            return await self._fetch("release_jobs", *columns, uuid, utc_now())
+
+        rows = await self._conflicts.isolate("handed back", list({job_id for job_id, _ in claims}), act)
         await self._announce({row["queue"] for row in rows if row["state"] == "available"})
         return {row["id"]: row["state"] for row in rows}
+
+    async def unreleased(self, uuid: str, claims: Collection[tuple[int, int]]) -> list[tuple[int, int]]:
+        """Return those of a producer's claims, out of some, that are to be released again: they run by their rows."""
+        rows = await self._fetch("unwritten_jobs", [job_id for job_id, _ in claims], uuid)
+        held = self._conflicts.held("handed back")
+        left = {(row["id"], row["attempt"]) for row in rows if row["state"] == "executing" and row["id"] not in held}
+        return sorted(left.intersection(claims))
 
     async def notify(self, channel: str, payloads: Sequence[str]) -> None:
         """Publish texts on a channel."""

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import configparser
 import os
+import socket
 import time
 from typing import Any, Final, TypeAlias
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import asyncpg
+
+from bridge.errors import InvalidSetting
 
 #: A name, an address or a folder with a socket, and a port.
 Host: TypeAlias = tuple[str, int]
@@ -57,7 +61,7 @@ class Hosts:
             else:
                 self._silent.pop(host, None)
                 return conn
-        raise next((error for error in reversed(failures) if isinstance(error, OSError)), failures[-1])
+        raise min(reversed(failures), key=_unlikely)
 
     def _is_silent(self, host: Host) -> bool:
         return time.monotonic() < self._silent.get(host, 0.0)
@@ -67,11 +71,20 @@ class Hosts:
             self._silent[host] = time.monotonic() + SHUNNED
 
 
+def _unlikely(error: Exception) -> int:
+    """Return how unlikely it is that what a host said will pass by itself: of several, that counts which will."""
+    if isinstance(error, socket.gaierror):
+        return 1
+    return 0 if isinstance(error, OSError) else 2
+
+
 async def _connect(dsn: str, **options: Any) -> Any:
     try:
         return await asyncpg.connect(dsn, **options)
     except TimeoutError as error:
         raise NoAnswerError("no answer to a new connection") from error
+    except configparser.Error:  # its text shows a line of the file, and a password in it
+        raise InvalidSetting("service", "another text", "a file of services that can be read", "mend it") from None
 
 
 def several_hosts(dsn: str) -> list[Host]:

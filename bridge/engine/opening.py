@@ -7,6 +7,7 @@ from typing import Any, Final, Literal, get_args
 
 from bridge.engine.hosts import Hosts
 from bridge.errors import InvalidSetting
+from bridge.frames import frameless
 
 logger = logging.getLogger("bridge.engine")
 
@@ -38,6 +39,7 @@ class Opener:
         self._keeps = _CHOICES[prepared]
         self._hosts = Hosts()
 
+    @frameless
     async def __call__(self, *args: Any, **options: Any) -> Any:
         """Open a connection; arguments and errors are those of `Hosts.connect`."""
         if self._keeps is None:

@@ -11,7 +11,8 @@ from msgspec import Struct
 class Peer(Struct, frozen=True):
     """A live lease in `oban_peers`: `node` leads the instance `name` until `expires_at`, unless it renews the lease.
 
-    The names of Python nodes' leases end in `@python`; any other lease is an Elixir node's.
+    The names of Python nodes' leases end in `@python`; any other lease is an Elixir node's. `started_at` tells when an
+    Elixir node began to lead, and when a Python node renewed its lease.
     """
 
     name: str

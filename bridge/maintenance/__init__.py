@@ -1,6 +1,6 @@
 """Services that keep the table in order."""
 
-from bridge.maintenance.heartbeat import Heartbeat
+from bridge.maintenance.heartbeat import RESCUE_AFTER, Heartbeat
 from bridge.maintenance.lifeline import Lifeline, Rescue, check_lifeline
 from bridge.maintenance.pruner import Pruner, PrunerMode, check_pruner
 from bridge.maintenance.reindexer import Reindexer, Reindexing, check_reindexer
@@ -9,6 +9,7 @@ from bridge.maintenance.service import Service
 from bridge.maintenance.stager import Stager, StagerMode, check_stager
 
 __all__ = [
+    "RESCUE_AFTER",
     "Heartbeat",
     "Lifeline",
     "Pruner",

@@ -18,6 +18,9 @@ _CLOCK: Final[int | None] = getattr(time, "CLOCK_BOOTTIME", None)
 
 _NEVER: Final = float("-inf")
 
+#: Seconds of silence after which a node's jobs may be rescued, where it asks for no other time.
+RESCUE_AFTER: Final = 45.0
+
 #: Seconds after which the list is looked for again where it could not be made.
 RETRY: Final = 300.0
 
@@ -49,7 +52,7 @@ class Heartbeat(Service):
         *,
         instance: str,
         node: str,
-        rescue_after: float = 60.0,
+        rescue_after: float = RESCUE_AFTER,
         connect: Callable[[], Awaitable[Any]] | None = None,
     ) -> None:
         super().__init__("heartbeat", rescue_after / 4, engine.oban)

@@ -12,12 +12,18 @@ from bridge.engine import DatabaseClock, Engine, Orphan
 from bridge.engine.producers import RESCUE_LIMIT
 from bridge.errors import InvalidSetting, SchemaError
 from bridge.jobs.checks import seconds
+from bridge.maintenance.heartbeat import RESCUE_AFTER
 from bridge.maintenance.log import logger
 from bridge.maintenance.service import Service
 
 #: Seconds that a job of a producer that never beat must have been executing before it is told of; after so long, Oban
 #: takes any job for an orphan (2.23).
 UNHEARD: Final = 3_600.0
+
+#: How often a lifeline looks in `rescue_after` seconds, where it has no interval of its own. A dead node's jobs are
+#: free after `rescue_after`, an interval and the tenth by which rounds vary: with the default, 55 seconds. What is left
+#: of a minute is for a slow database, and for a node that was alone, and is started again before anybody looks.
+LOOKS: Final = 5
 
 #: How many rounds pass until it is looked for such jobs again.
 TELL: Final = 20
@@ -26,7 +32,7 @@ TELL: Final = 20
 _SHOWN: Final = 20
 
 
-def check_lifeline(*, interval: Any = None, rescue_after: Any = 60.0, enabled: Any = True) -> None:
+def check_lifeline(*, interval: Any = None, rescue_after: Any = RESCUE_AFTER, enabled: Any = True) -> None:
     """Refuse options that a lifeline can't have.
 
     Raises:
@@ -73,8 +79,9 @@ class Lifeline(Service):
         workers: Returns the workers known here: their jobs are told of where they seem left behind by producers that
             never beat.
         beats: Tells whether this node's own heartbeat is written in time; default: it has none.
-        interval: Seconds between rounds, at most a third of `rescue_after`; default a quarter.
-        rescue_after: Seconds of silence after which a producer is dead, where it didn't give a longer time itself.
+        interval: Seconds between rounds, at most a third of `rescue_after`; default a fifth.
+        rescue_after: Seconds of silence after which a producer is dead, where it didn't give a longer time itself;
+            default 45, so that its jobs run again within a minute of its death.
     """
 
     def __init__(
@@ -85,10 +92,10 @@ class Lifeline(Service):
         workers: Callable[[], Sequence[str]] = tuple,
         beats: Callable[[], bool] = lambda: True,
         interval: float | None = None,
-        rescue_after: float = 60.0,
+        rescue_after: float = RESCUE_AFTER,
     ) -> None:
         check_lifeline(interval=interval, rescue_after=rescue_after)
-        super().__init__("lifeline", rescue_after / 4 if interval is None else interval, engine.oban)
+        super().__init__("lifeline", rescue_after / LOOKS if interval is None else interval, engine.oban)
         self.rescue_after = rescue_after
         self._engine = engine
         self._is_leader = is_leader

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from typing import Any, Final, Protocol
 
-from bridge.engine import Engine, Index, is_cut_short, is_unavailable
+from bridge.engine import Engine, Index, is_doubtful, is_unavailable
 from bridge.errors import InvalidSetting
 from bridge.jobs.checks import seconds, storable
 from bridge.maintenance.log import logger
@@ -142,7 +142,7 @@ class Reindexer(Service):
         try:
             await act(index, self._timeout)
         except Exception as error:
-            if is_unavailable(error) and not is_cut_short(error):
+            if is_unavailable(error) and not is_doubtful(error):
                 raise
             failed.append((index, str(error) or f"it took longer than {self._timeout:g} s"))
             return False

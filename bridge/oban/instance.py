@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Never, cast
 from bridge.engine import Peer, connect
 from bridge.engine.schema import Catalog, inspect, install, install_own
 from bridge.errors import SchemaError
+from bridge.frames import frameless
 from bridge.jobs import Registry, instances, registry
 from bridge.jobs.modes import Mode
 from bridge.maintenance import Service
@@ -31,6 +32,7 @@ class Oban(LifeCycle, Managing, Control, Draining):
     An async context manager: `async with Oban(dsn=…, queues={"badges": 10}) as oban: …`.
     """
 
+    @frameless
     def __init__(
         self,
         *,
@@ -73,8 +75,8 @@ class Oban(LifeCycle, Managing, Control, Draining):
             leader: `interval` in seconds (30) and `enabled`, whether this node may lead, see `Leader`.
             cron: A list of entries, or a dict with `entries`, `timezone` (`"Etc/UTC"`) and `enabled`; the entries on
                 workers come with them, unless it is False, see `parse_cron`.
-            lifeline: `rescue_after` in seconds (60), how long this node's queues may be silent before their jobs are
-                rescued; `interval` (a quarter of it) and `enabled`, whether this node rescues others', see `Lifeline`.
+            lifeline: `rescue_after` in seconds (45), how long this node's queues may be silent before their jobs are
+                rescued; `interval` (a fifth of it) and `enabled`, whether this node rescues others', see `Lifeline`.
             pruner: `mode`, `"auto"`, `"on"` or `"off"`; `interval` (30) and `limit` (10,000 a statement), see `Pruner`;
                 `max_age` (a day), `max_len`, `states`, `queues` and `workers`, see `parse_retention`.
             reindexer: `enabled` (False), `schedule` (`"@midnight"`), `timezone` (`"Etc/UTC"`), `indexes` and `timeout`,
@@ -177,27 +179,36 @@ class Oban(LifeCycle, Managing, Control, Draining):
         """
         from bridge.doctor import examine  # noqa: PLC0415 - a node that works needs no doctor
 
-        listener = self._plan.notifier.get("dsn")
         return [
             finding
             async for finding in examine(
-                lambda: self._connection(self._plan.dsn),
+                self._connection,
                 self.prefix,
                 workers=self._plan.registry.names(),
-                listen=lambda: self._connection(listener or self._plan.dsn),
-                settings={"notifier.dsn": listener, "pruner.mode": self._plan.pruner.get("mode", "auto")},
+                listen=lambda: self._connection(listening=True),
+                settings={
+                    "notifier.dsn": self._plan.notifier.get("dsn") is not None,
+                    "pruner.mode": self._plan.pruner.get("mode", "auto"),
+                },
                 timeout=timeout,
             )
         ]
 
     @asynccontextmanager
-    async def _connection(self, dsn: str | None) -> AsyncIterator[Any]:
+    async def _connection(self, *, listening: bool = False) -> AsyncIterator[Any]:
         """Yield a connection of the pool, or one by a DSN that keeps no statements, so that any pooler will do."""
-        conn = await (self._plan.pool.acquire() if dsn is None else connect(dsn, statement_cache_size=0))
+        plan = self._plan
+        own = plan.dsn is not None or (listening and plan.notifier.get("dsn") is not None)
+        conn = await (self._connect_by_dsn(listening) if own else plan.pool.acquire())
         try:
             yield conn
         finally:
-            await (self._plan.pool.release(conn) if dsn is None else conn.close())
+            await (conn.close() if own else plan.pool.release(conn))
+
+    @frameless
+    async def _connect_by_dsn(self, listening: bool) -> Any:
+        dsn: Any = (self._plan.notifier.get("dsn") if listening else None) or self._plan.dsn
+        return await connect(dsn, statement_cache_size=0)
 
     async def _connect(self) -> Any:
         return await (self._plan.pool.acquire() if self._plan.dsn is None else connect(self._plan.dsn))

@@ -21,8 +21,8 @@ logger = logging.getLogger("bridge.pubsub")
 class Mailbox:
     """Calls `callback` with each message; an async one gets the next when it has dealt with the last.
 
-    A callback that raises is logged and gets the next message all the same. Messages wait in memory while an
-    async callback is busy, at most `limit`; further ones are dropped, counted and logged.
+    A callback that raises is logged, now and then, and gets the next message all the same. Messages wait in memory
+    while an async callback is busy, at most `limit`; further ones are dropped, counted and logged.
     """
 
     def __init__(self, callback: Callable[..., object], label: str, counters: Counters, limit: int) -> None:
@@ -33,6 +33,7 @@ class Mailbox:
         self._waiting: deque[tuple[Any, ...]] = deque()
         self._busy: asyncio.Task[None] | None = None
         self._overflow = Throttle()
+        self._failures = Throttle()
 
     @property
     def waiting(self) -> int:
@@ -100,7 +101,9 @@ class Mailbox:
 
     def _report_failure(self, error: Exception) -> None:
         self._counters.failed += 1
-        logger.error("a callback for %s raised and goes on with the next", self._label, exc_info=error)
+        if (more := self._failures.note(self._label)) is not None:
+            text = "a callback for %s raised and goes on with the next%s"
+            logger.error(text, self._label, more, exc_info=error)
 
     def _drop(self) -> None:
         self._counters.dropped += 1

@@ -36,3 +36,10 @@ class Throttle:
             return None
         self._last[kind] = (now, 0)
         return held_back
+
+    def note(self, kind: Hashable) -> str | None:
+        """Count one of `kind`, as `admit` does, and return its answer as words to end a line of log with."""
+        held_back = self.admit(kind)
+        if held_back is None:
+            return None
+        return f" ({held_back} more before)" if held_back else ""

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 
-from bridge.engine import Ack, Engine, is_cut_short, is_unavailable, utc_now
-from bridge.errors import JobError, SchemaError
+from bridge.engine import Ack, Engine, is_doubtful, is_unavailable, utc_now
+from bridge.errors import InvalidSetting, JobError, SchemaError
+from bridge.pubsub.throttle import Throttle
+from bridge.queues.aside import TRIED, Aside
 from bridge.queues.backoff import RetryDelay
 from bridge.queues.failures import error_entry
 from bridge.queues.log import logger
@@ -15,7 +17,8 @@ from bridge.queues.outcome import Outcome
 #: Outcomes in one write.
 BATCH = 2_000
 
-#: How often the server may cut a single outcome's write short before it is asked whether the outcome is to blame.
+#: How often a single outcome's write may fail for what may be the server's fault, or be cut short by it, before it is
+#: asked whether the outcome is to blame.
 ATTEMPTS = 5
 
 #: Seconds that a write gets to come to an end once the acker stops.
@@ -24,6 +27,9 @@ UNWIND = 1.0
 
 class Acker:
     """Writes outcomes in the background, and goes on trying while the database is away.
+
+    An outcome that the database refuses fails its job. One whose row takes nothing at all, though the database is
+    there, is put aside, so that it holds up no other, and tried again every few seconds.
 
     Args:
         engine: Where to.
@@ -36,6 +42,8 @@ class Acker:
         self._uuid = uuid
         self._on_written = on_written
         self._pending: list[Outcome] = []
+        self._aside = Aside()
+        self._told = Throttle()
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -44,11 +52,11 @@ class Acker:
     @property
     def pending(self) -> int:
         """How many outcomes are not written yet."""
-        return len(self._pending)
+        return len(self._pending) + len(self._aside)
 
     def pending_keys(self) -> set[tuple[int | None, int]]:
         """Return (id, attempt) of each outcome that is not written yet."""
-        return {_key(outcome) for outcome in self._pending}
+        return {_key(outcome) for outcome in (*self._pending, *self._aside)}
 
     def start(self) -> None:
         """Begin to write."""
@@ -72,7 +80,7 @@ class Acker:
             try:
                 await self._write([outcome])
             except Exception as error:
-                if _may_pass(error) or is_cut_short(error):
+                if _may_pass(error) or is_doubtful(error):
                     raise
                 await self._write_refused(outcome, error)
             if not any(left is outcome for left in self._pending):
@@ -86,6 +94,7 @@ class Acker:
 
     async def stop(self, timeout: float) -> list[Outcome]:
         """Write what is left, for at most `timeout` seconds; return what could not be written."""
+        self._bring_back()
         try:
             async with asyncio.timeout(timeout):
                 await self._idle.wait()
@@ -95,46 +104,105 @@ class Acker:
             self._task.cancel()
             # A write that no server answers is left behind; its pool ends it.
             await asyncio.wait([self._task], timeout=UNWIND)
-        return self._pending
+        return [*self._pending, *self._aside]
 
     async def _run(self) -> None:
         held = RetryDelay(longest=1.0)
         while True:
-            await self._wake.wait()
+            await self._rest(self._aside.wait)
             # The queue's next fetch is on its way first, and what ends meanwhile is written, too.
             await asyncio.sleep(0)
             self._wake.clear()
-            while self._pending:
-                batch = self._pending[:BATCH]
-                await self._write_batch(batch)
-                left = {id(outcome) for outcome in self._pending}
-                if all(id(outcome) in left for outcome in batch):  # Other transactions hold these rows.
-                    await asyncio.sleep(held.next())
-                else:
-                    held.reset()
+            while self._pending or self._aside.is_due:
+                if self._aside.is_due:
+                    await self._look_aside()
+                await self._write_next(held)
             self._idle.set()
 
+    async def _rest(self, seconds: float | None) -> None:
+        """Wait so long, or until there is another outcome."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._wake.wait()
+        except TimeoutError:
+            pass
+        self._wake.clear()
+
+    async def _write_next(self, held: RetryDelay) -> None:
+        batch = self._pending[:BATCH]
+        await self._write_batch(batch)
+        left = {id(outcome) for outcome in self._pending}
+        if batch and all(id(outcome) in left for outcome in batch):  # Other transactions hold these rows.
+            await self._rest(held.next())
+        else:
+            held.reset()
+
     async def _write_batch(self, batch: Sequence[Outcome]) -> None:
-        delay, too_slow = RetryDelay(), False
-        while True:
+        delay = RetryDelay()
+        while len(batch) > 1:
             try:
                 await self._write(batch)
             except Exception as error:
-                if len(batch) > 1 and not _may_pass(error):
-                    await self._write_parts(batch, len(batch) // 2 if is_cut_short(error) else 1)
-                    return
-                if not _may_pass(error) and (not is_cut_short(error) or too_slow):
-                    await self._write_refused(batch[0], error)
+                if not _may_pass(error):
+                    await self._write_parts(batch, len(batch) // 2)
                     return
                 await self._wait(delay, error)
-                too_slow = delay.failures >= ATTEMPTS and await self._is_writable(batch[0])
+            else:
+                return
+        for outcome in batch:
+            await self._write_alone(outcome, ATTEMPTS)
+
+    async def _write_alone(self, outcome: Outcome, attempts: int) -> None:
+        delay, doubts = RetryDelay(), 0
+        while True:
+            try:
+                await self._write([outcome])
+            except Exception as error:
+                if not _may_pass(error):
+                    if doubts >= ATTEMPTS or not is_doubtful(error):
+                        await self._write_refused(outcome, error)
+                        return
+                    doubts += 1
+                    if doubts >= attempts and not await self._is_writable(outcome):
+                        self._put_aside(outcome, error)
+                        return
+                await self._wait(delay, error)
             else:
                 return
 
-    async def _is_writable(self, outcome: Outcome) -> bool:
-        """Tell whether the outcome's row can be written in time: then it is the outcome itself that takes too long.
+    # Rows that take nothing for now
 
-        Where a lock, or a busy server, cuts short whatever is asked of it, outcomes wait.
+    def _put_aside(self, outcome: Outcome, error: Exception) -> None:
+        if not outcome.given_up and (more := self._told.note("put aside")) is not None:
+            logger.warning("the row of job %s can't be written, and is tried again: %s%s", outcome.job.id, error, more)
+        self._pending = [other for other in self._pending if other is not outcome]
+        self._aside.put(outcome)
+
+    async def _look_aside(self) -> None:
+        """Try some of those that were put aside; where one is written, the others' time may have come too."""
+        for _ in range(min(TRIED, len(self._aside))):
+            if not self._aside:  # a stop has brought all back
+                return
+            outcome = self._aside.take()
+            self._pending.insert(0, outcome)
+            await self._write_alone(outcome, 1)
+            if not any(other is outcome for other in self._aside):
+                self._bring_back()
+                return
+        self._aside.put_off()
+
+    def _bring_back(self) -> None:
+        if self._aside:
+            self._pending += self._aside.take_all()
+            self._idle.clear()
+            self._wake.set()
+
+    # Beneath
+
+    async def _is_writable(self, outcome: Outcome) -> bool:
+        """Tell whether the outcome's row can be written in time: then it is the outcome itself that can't be.
+
+        Where a lock, a busy server or a broken one fails whatever is asked of that row, the outcome waits.
         """
         try:
             await self._engine.touch(self._uuid, outcome.job.id or 0, outcome.job.attempt)
@@ -145,7 +213,7 @@ class Acker:
     async def _wait(self, delay: RetryDelay, error: Exception) -> None:
         # Once an outage, and then about twice a minute.
         if delay.failures % 10 == 0:
-            logger.warning("%d outcomes wait for the database: %s", len(self._pending), type(error).__name__)
+            logger.warning("%d outcomes wait for the database: %s", self.pending, type(error).__name__)
         await asyncio.sleep(delay.next())
 
     async def _write(self, batch: Sequence[Outcome]) -> None:
@@ -163,6 +231,8 @@ class Acker:
                 self._tell(outcome, key in written)
 
     def _tell(self, outcome: Outcome, recorded: bool) -> None:
+        if outcome.given_up:  # that was told
+            return
         try:
             self._on_written(outcome, recorded)
         except BaseException:  # such as a CancelledError out of a telemetry handler: the acker must outlive it
@@ -173,18 +243,37 @@ class Acker:
             await self._write_batch(batch[start : start + size])
 
     async def _write_refused(self, outcome: Outcome, error: Exception) -> None:
-        """Fail a job whose outcome the database refuses, such as a meta too large for jsonb."""
-        logger.error("the database refused the outcome of job %s: %s", outcome.job.id, error)
+        """Fail a job whose outcome the database refuses, such as a meta too large for jsonb.
+
+        Where its row takes no error either, the state alone is written. If it takes not even that, the end is told as
+        not recorded, and what was to be written at first is tried again and again: else the row would stay `executing`
+        as long as the producer lives.
+        """
         ack = outcome.ack
-        if ack is None or outcome.error is error or isinstance(outcome.error, RefusedOutcome):
-            self._pending.remove(outcome)
-            self._tell(outcome, False)
+        assert ack is not None  # noqa: S101 - there is nothing to write of a job that is handed back
+        if outcome.given_up:
+            self._put_aside(outcome, error)
             return
-        refused = RefusedOutcome(f"the database refused the outcome: {error}")
-        entry = error_entry(refused, ack.attempt, utc_now())
-        outcome.ack = Ack(ack.id, ack.attempt, "discarded", utc_now(), error=entry)
-        outcome.error = refused
+        if (more := self._told.note("refused")) is not None:
+            logger.error("the database refused the outcome of job %s: %s%s", outcome.job.id, error, more)
+        if outcome.refused is None:
+            outcome.refused, outcome.error = ack, RefusedOutcome(f"the database refused the outcome: {error}")
+            entry = error_entry(outcome.error, ack.attempt, utc_now())
+            outcome.ack = Ack(ack.id, ack.attempt, "discarded", utc_now(), error=entry)
+        elif ack.error is not None:
+            outcome.ack = Ack(ack.id, ack.attempt, "discarded", utc_now())
+        else:
+            self._give_up(outcome, error)
+            return
         await self._write_batch([outcome])
+
+    def _give_up(self, outcome: Outcome, error: Exception) -> None:
+        if (more := self._told.note("given up")) is not None:
+            text = "the row of job %s takes no outcome and stays executing; it is tried again now and then: %s%s"
+            logger.error(text, outcome.job.id, error, more)
+        self._tell(outcome, False)
+        outcome.given_up = True
+        self._put_aside(outcome, error)
 
 
 def _key(outcome: Outcome) -> tuple[int | None, int]:
@@ -192,11 +281,11 @@ def _key(outcome: Outcome) -> tuple[int | None, int]:
 
 
 def _may_pass(error: Exception) -> bool:
-    # A statement that the server cut short was too slow for its limit, and may be so again; our own limit is reached
-    # where the network is dead. A table or a right that is missing comes back.
-    if is_cut_short(error):
-        return isinstance(error, TimeoutError)
-    return is_unavailable(error) or isinstance(error, SchemaError)
+    # Our own limit is reached where the network is dead. A table or a right that is missing comes back, and so may
+    # prepared statements, of which a pooler loses some.
+    if isinstance(error, TimeoutError | SchemaError | InvalidSetting):
+        return True
+    return is_unavailable(error) and not is_doubtful(error)
 
 
 class RefusedOutcome(JobError):

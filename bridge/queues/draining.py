@@ -117,7 +117,7 @@ class Drainer:
                     raise outcome.error
         finally:
             if left:
-                await self._engine.release(self._uuid, [job.id for job in left if job.id is not None])
+                await self._engine.release(self._uuid, [(job.id, job.attempt) for job in left if job.id is not None])
 
     def _count(self, outcome: Outcome) -> None:
         if outcome.ack is not None:

@@ -95,14 +95,12 @@ class Execution:
             raise asyncio.CancelledError
         found = self._registry.resolve(job.worker)
         contract = found.options.contract
-        if contract is None:
-            _ = job.args  # A row whose JSON is no object fails here, before the worker sees it; so does its meta.
-        else:
+        if contract is not None:
             try:
                 job.read_args(contract)
             except ContractError as error:
                 return outcome.from_invalid(job, error, found.options.on_invalid)
-        _ = job.meta
+        job.check_objects()  # A row whose args or meta are no object fails here, before the worker sees it.
         worker = self._worker = found()
         limit = _timeout(worker, job)
         result = self.result = await (self._process(worker) if limit is None else self._process_within(worker, limit))

@@ -35,6 +35,8 @@ class Outcome:
         error: Why it failed.
         duration: Nanoseconds that it ran.
         context: What was current where it ran, for who hears of its end.
+        refused: The ack that was to be written at first, where the database refused it.
+        given_up: It was told that the row took nothing; it is tried all the same, and told of no more.
     """
 
     job: Job[Any]
@@ -43,6 +45,8 @@ class Outcome:
     error: BaseException | None = None
     duration: int = 0
     context: Context | None = None
+    refused: Ack | None = None
+    given_up: bool = False
 
     def report(self, recorded: bool, oban: Instance) -> None:
         """Tell of the job's end, where anybody wants to know, as if it were told where the job ran."""

@@ -26,6 +26,9 @@ def portion(free: int, options: QueueOptions) -> int:
 class Pace:
     """Tells when a producer may fetch again: at once where many slots are free and jobs are left, else after a pause.
 
+    Many are half of the limit, or as many as the last fetch filled, where all of its jobs have ended: the rest may be
+    taken by jobs that last.
+
     Args:
         stopping: Ends every pause.
     """
@@ -34,15 +37,29 @@ class Pace:
         self._stopping = stopping
         self._ample = asyncio.Event()
         self._backlog = False
+        self._fetch = 0
+        self._left = 0
 
     def note(self, found: int, wanted: int) -> bool:
         """Hear what a fetch found; return whether it may have left jobs behind."""
         self._backlog = found == wanted
+        self._fetch += 1
+        self._left = 0
         return self._backlog
+
+    def begin(self) -> int:
+        """Hear that a job of the last fetch begins; return the fetch's number, for `end`."""
+        self._left += 1
+        return self._fetch
+
+    def end(self, fetch: int) -> None:
+        """Hear that a job of a fetch has ended."""
+        if fetch == self._fetch:
+            self._left -= 1
 
     def is_ample(self, free: int, limit: int) -> bool:
         """Tell whether another fetch is worth its while, and end a pause where it is."""
-        if not self._backlog or 2 * free < limit:
+        if not self._backlog or (2 * free < limit and (self._left or not free)):
             return False
         self._ample.set()
         return True

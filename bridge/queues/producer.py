@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,7 @@ from bridge.queues.log import logger
 from bridge.queues.options import QueueOptions
 from bridge.queues.outcome import Outcome
 from bridge.queues.pace import COOLDOWN, Pace, portion
+from bridge.queues.returns import Returns
 from bridge.telemetry import events
 
 if TYPE_CHECKING:
@@ -86,7 +88,7 @@ class Producer:
         self._shutdown_started_at: datetime | None = None
         self._stopping = asyncio.Event()
         self._pace = Pace(self._stopping)
-        self._handed_back: list[int] = []
+        self._returns = Returns(engine, self.uuid, options.queue)
         self._orphaned: list[int] = []
 
     # Control
@@ -184,18 +186,23 @@ class Producer:
         """Fetch and start jobs; return False where there was no reason to, or no room."""
         if self._pulse is not None and (self._unanswered or (self._more and not self.options.paused)):
             await self._pulse.ensure(self.uuid, self.options.queue)
+        self._early = set()
+        try:
+            return await self._claim()
+        finally:
+            self._early = None
+
+    async def _claim(self) -> bool:
         if self._unanswered:
             asked = elapsed()
             claims = await self._lost_claims()
-            for job in () if self._is_stale(asked) else claims:
-                self._start_job(job)
+            self._start_jobs(() if self._is_stale(asked) else claims)
         options = self.options
         demand = options.limit - len(self._running)
         full = demand <= 0 or self._acker.pending >= BACKLOG or self._waits_for_processes
         if options.paused or full or not self._more or self._shutdown_started_at:
             return False
         self._more = False
-        early = self._early = set[int]()
         asked = elapsed()
         wanted = portion(demand, options)
         try:
@@ -204,17 +211,12 @@ class Producer:
             self._more = True
             self._unanswered_until = time.monotonic() + CLAIM_WATCH
             raise
-        finally:
-            self._early = None
         self._more = self._pace.note(len(jobs), wanted) or self._more
         if jobs and self._is_stale(asked):
             self._unanswered_until = time.monotonic() + CLAIM_WATCH
             self.wake()
             return True
-        for job in jobs:
-            self._start_job(job)
-        for job_id in early:
-            self.cancel(job_id)
+        self._start_jobs(jobs)
         self._updated_at = datetime.now(UTC)
         return True
 
@@ -238,7 +240,9 @@ class Producer:
         try:
             claimed = await self._engine.claimed(self.options.queue, self.uuid)
         except Exception as error:
-            if not is_unavailable(error):
+            if is_unavailable(error):
+                self._unanswered_until = time.monotonic() + CLAIM_WATCH  # Nobody has looked yet.
+            elif not isinstance(error, SchemaError):
                 self._unanswered_until = 0.0
             raise
         return [job for job in claimed if (job.id, job.attempt) not in ours]
@@ -273,11 +277,17 @@ class Producer:
 
     # Running
 
+    def _start_jobs(self, jobs: Iterable[Job[Any]]) -> None:
+        for job in jobs:
+            self._start_job(job)
+        for job_id in tuple(self._early or ()):
+            self.cancel(job_id)
+
     def _start_job(self, job: Job[Any]) -> None:
         execution = self._execution(job)
         assert job.id is not None  # noqa: S101 - a fetched job has one; this tells the type checker
         key = (job.id, job.attempt)
-        task = asyncio.create_task(self._execute(key, execution), name=f"bridge-job-{job.id}")
+        task = asyncio.create_task(self._execute(key, execution, self._pace.begin()), name=f"bridge-job-{job.id}")
         self._running[key] = _Running(execution, task)
 
     def _execution(self, job: Job[Any]) -> Execution:
@@ -285,37 +295,36 @@ class Producer:
             return Execution(job, self._registry, self._engine.oban)
         return self._processes.execution(job, self._registry, self._engine.oban)
 
-    async def _execute(self, key: tuple[int, int], execution: Execution) -> None:
+    async def _execute(self, key: tuple[int, int], execution: Execution, fetch: int) -> None:
         try:
             outcome = await execution.run()
         except BaseException as error:  # such as what a telemetry handler raises; no job is left without an outcome
             outcome = execution.failed(error)
         del self._running[key]
+        self._pace.end(fetch)
         if outcome.ack is not None:
             self._acker.add(outcome)
         elif execution.abandoned:
             self._orphaned.append(key[0])
         else:
-            self._handed_back.append(key[0])
+            self._returns.add(execution.job)
         if self._more:
             self._wake.set()
             self._pace.is_ample(self.options.limit - len(self._running), self.options.limit)
 
     def _report(self, outcome: Outcome, recorded: bool) -> None:
         if not recorded and not isinstance(outcome.error, RefusedOutcome):
-            self._warn_of_drop(outcome)
+            self._warn_of_drop(outcome.job.id)
         if outcome.ack is None:
             return
         if self._more:
             self._wake.set()  # A full backlog may have held up the next fetch.
         outcome.report(recorded, self._engine.oban)
 
-    def _warn_of_drop(self, outcome: Outcome) -> None:
+    def _warn_of_drop(self, job_id: int | None) -> None:
         # A node that was cut off, and whose jobs were rescued, drops all that it had.
-        if (held_back := self._dropped.admit("dropped")) is not None:
-            more = f" ({held_back} more before)" if held_back else ""
-            text = "job %s was changed by somebody else while it ran; its outcome is dropped%s"
-            logger.warning(text, outcome.job.id, more)
+        if (more := self._dropped.note("dropped")) is not None:
+            logger.warning("job %s was changed by somebody else while it ran; its outcome is dropped%s", job_id, more)
 
     # Stopping
 
@@ -332,8 +341,8 @@ class Producer:
             self._abandon()
             raise
         orphaned = (*self._orphaned, *(job_id for job_id, _ in self._running))
-        elapsed = time.perf_counter_ns() - begun
-        event = events.QueueShutdown(self.options.queue, elapsed, orphaned, self._engine.oban)
+        took = time.perf_counter_ns() - begun
+        event = events.QueueShutdown(self.options.queue, took, orphaned, self._engine.oban)
         telemetry.emit(events.QUEUE_SHUTDOWN, event)
 
     async def _stop_in_order(self, deadline: float) -> None:
@@ -341,7 +350,7 @@ class Producer:
         await self._hand_back_lost_claims()
         await self._wait_for_running(deadline - time.monotonic())
         await self._end_running()
-        await self._write_rest(max(deadline - time.monotonic(), UNWIND))
+        await self._write_rest(deadline)
 
     def _abandon(self) -> None:
         """End every task without waiting for it; the rows stay as they are, to be rescued."""
@@ -363,8 +372,8 @@ class Producer:
 
     async def _hand_back_lost_claims(self) -> None:
         try:
-            claims = await within(UNWIND, self._lost_claims())
-            self._handed_back += [job.id for job in claims if job.id is not None]
+            for job in await within(UNWIND, self._lost_claims()):
+                self._returns.add(job)
         except Exception as error:
             logger.warning("queue %s can't tell what its last fetch claimed: %s", self.options.queue, error)
 
@@ -377,14 +386,15 @@ class Producer:
             running.execution.release(running.task)
         await self._wait_for_running(UNWIND)
 
-    async def _write_rest(self, timeout: float) -> None:
-        lost = [outcome.job.id for outcome in await self._acker.stop(timeout)]
+    async def _write_rest(self, deadline: float) -> None:
+        lost = [outcome.job.id for outcome in await self._acker.stop(_until(deadline))]
         if lost:
             logger.error("queue %s stopped before the outcomes of jobs %s were written", self.options.queue, lost)
-        if self._handed_back:
-            try:
-                await within(timeout, self._engine.release(self.uuid, self._handed_back))
-            except Exception:
-                logger.exception("queue %s could not hand back jobs %s", self.options.queue, self._handed_back)
+        await self._returns.write(_until(deadline))
         if self._pulse is not None:
-            await self._pulse.forget(self.uuid, timeout)
+            await self._pulse.forget(self.uuid, _until(deadline))
+
+
+def _until(deadline: float) -> float:
+    """Return the seconds that are left, at least those that a bit of tidying takes."""
+    return max(deadline - time.monotonic(), UNWIND)

@@ -20,6 +20,8 @@ except ImportError as missing:
 _ID: Final = "bridge-sentry"
 
 _EXTRA: Final = ("args", "attempt", "id", "max_attempts", "meta", "queue", "tags", "worker")
+#: Modules whose variables no event shows: a driver has the password in its own, as Bridge has args.
+_VEILED: Final = ("bridge.", "asyncpg.", "psycopg.", "psycopg2.", "psycopg_pool.", "sqlalchemy.", "django.db.")
 _SHOWN: Final = {"args": "shown_args", "meta": "shown_meta"}
 
 
@@ -96,10 +98,10 @@ def _described(event: events.JobException) -> tuple[Any, Any]:
 def _veil(frames: list[dict[str, Any]], *, everything: bool) -> None:
     """Take out the values of variables: in Bridge's own code they are args before anything in them is hidden."""
     for frame in frames:
-        own = str(frame.get("module") or "").startswith("bridge.")
-        if own:
+        module = f"{frame.get('module') or ''}."
+        if module.startswith("bridge."):
             frame["in_app"] = False
-        if own or everything:
+        if module.startswith(_VEILED) or everything:
             frame.pop("vars", None)
 
 

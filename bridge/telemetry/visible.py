@@ -19,6 +19,10 @@ _UNSAFE: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 #: These two are part of how words are written, and do nothing to what stands beside them.
 _JOINERS: Final = frozenset("\u200c\u200d")
 
+_INDENT: Final = "  "
+
+_FORMATTER: Final = logging.Formatter()
+
 _SHORT: Final = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
@@ -48,15 +52,35 @@ def _escaped(char: str) -> str:
 class OneLine(logging.Filter):
     """Lets every record through; one whose message would break its line, or steer a terminal, gets it escaped.
 
-    Names and errors in messages come from rows, which others wrote. Tracebacks are left as they are.
+    Names and errors in messages come from rows, which others wrote. A traceback has lines of its own: each is escaped
+    and indented, so that none can be taken for another message.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Escape the message of a record where it has to be."""
+        """Escape the message and the traceback of a record where they have to be."""
         text = record.getMessage()
         if not text.isprintable():
             record.msg, record.args = visible(text), ()
+        if record.exc_info and not record.exc_text:
+            record.exc_text = _traceback(record)
+        if record.exc_text:
+            record.exc_text = indented(record.exc_text)
         return True
+
+
+def indented(text: str) -> str:
+    """Return a text of several lines with each escaped and indented, also where that was done before."""
+    lines = [visible(line) for line in text.split("\n")]
+    if all(line.startswith(_INDENT) for line in lines):
+        return "\n".join(lines)
+    return "\n".join(f"{_INDENT}{line}" for line in lines)
+
+
+def _traceback(record: logging.LogRecord) -> str:
+    try:
+        return _FORMATTER.formatException(record.exc_info)  # type: ignore[arg-type]  # it is there
+    except Exception as error:  # whoever logs an odd exception has trouble enough
+        return f"no traceback: it raised {type(error).__name__}"
 
 
 _ONE_LINE: Final = OneLine()

@@ -101,7 +101,7 @@ def bridge_databases(
     request: pytest.FixtureRequest, bridge_dsn: str, bridge_prepare: Callable[[str], Any] | None
 ) -> Iterator[Databases]:
     """What makes the databases and schemas of this run, for fixtures of a project's own."""
-    from bridge.config import mask_password  # noqa: PLC0415
+    from bridge.address import mask_password  # noqa: PLC0415
     from bridge.testing.databases import Databases  # noqa: PLC0415
 
     databases = Databases(bridge_dsn, request.config.getini("bridge_prefix"), bridge_prepare)

@@ -38,6 +38,35 @@ def test_names_the_address_and_who_gave_it(tmp_path, command):
     assert "ada" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("host", "told"),
+    [
+        ("nowhere.invalid", "can't be found: "),
+        ("224.0.0.1", "did not answer: [Errno"),
+    ],
+)
+@pytest.mark.parametrize("command", [*COMMANDS, ("jobs", "list"), ("queues", "list")], ids=" ".join)
+def test_a_server_to_which_no_way_leads_is_told_in_one_line(tmp_path, command, host, told):
+    done = run(tmp_path, *command, DATABASE_URL=f"postgresql://ada:tell-nobody@{host}/app")
+
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"error: the database at {host}/app (from environment DATABASE_URL) {told}")
+    assert done.stderr.count("\n") == 1
+    assert "tell-nobody" not in done.stderr
+
+
+@pytest.mark.parametrize("command", [*COMMANDS, ("jobs", "list"), ("queues", "list")], ids=" ".join)
+def test_that_no_server_takes_writes_is_told_in_one_line(tmp_path, command):
+    dsn = dsn_of("postgres")
+    dsn += f"{'&' if '?' in dsn else '?'}target_session_attrs=read-write&default_transaction_read_only=on"
+
+    done = run(tmp_path, *command, DATABASE_URL=dsn)
+
+    assert done.returncode == 1
+    assert "(from environment DATABASE_URL) has no server of the kind that target_session_attrs asks for" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
 def test_the_file_that_gave_the_address(tmp_path):
     (tmp_path / "bridge.toml").write_text('dsn = "postgresql://127.0.0.1:1/app"')
 

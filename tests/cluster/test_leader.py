@@ -4,6 +4,7 @@ import asyncio
 import json
 import sys
 import time
+from datetime import timedelta
 
 import asyncpg
 import pytest
@@ -34,14 +35,14 @@ async def test_of_many_that_try_at_once_one_leads(node):
         assert sum(each.is_leader for each in nodes) == 1
 
 
-async def test_a_lease_that_is_renewed_keeps_its_start(node, conn):
+async def test_a_lease_that_is_renewed_starts_anew(node, conn):
     leader = await node("a")
     await leader.run_once()
     before = await conn.fetchrow("select * from oban_peers")
     await leader.run_once()
     after = await conn.fetchrow("select * from oban_peers")
-    assert after["started_at"] == before["started_at"]
-    assert after["expires_at"] > before["expires_at"]
+    assert after["started_at"] > before["started_at"]
+    assert after["expires_at"] - after["started_at"] == timedelta(seconds=30)
 
 
 async def test_a_lease_that_ran_out_is_taken(node, conn):
@@ -65,6 +66,39 @@ async def test_a_lease_from_before_the_databases_clock_was_set_back_is_taken(nod
     await conn.execute(later, minutes)
     await second.run_once()
     assert second.is_leader is taken
+
+
+@pytest.mark.parametrize(("seconds", "taken"), [(25, False), (45, True), (3_000, True)])
+async def test_a_dead_leaders_lease_holds_nobody_up_where_the_databases_clock_was_set_back(node, conn, seconds, taken):
+    """By less than an hour: the lease itself is none that a node couldn't have asked for."""
+    dead, other = await node("a"), await node("b")
+    await dead.run_once()
+    await dead.run_once()
+    back = "update oban_peers set started_at = started_at + $1::interval, expires_at = expires_at + $1::interval"
+    await conn.execute(back, timedelta(seconds=seconds))
+    election = await other.run_once()
+    assert other.is_leader is taken
+    assert election.remaining <= 2 * 30
+    assert await leases(conn) == {"Oban@python": "b" if taken else "a"}
+
+
+async def test_a_lease_that_began_long_ago_and_lasts_for_long_is_its_holders(node, conn):
+    """Nodes may have intervals of their own."""
+    first, second = await node("a", interval=3_600), await node("b", interval=0.5)
+    await first.run_once()
+    await conn.execute("update oban_peers set started_at = started_at - interval '10 days'")
+    await second.run_once()
+    assert not second.is_leader
+
+
+async def test_elixirs_lease_is_left_alone_where_the_databases_clock_was_set_back(node, conn):
+    later = "timezone('UTC', now()) + interval '50 minutes'"
+    await conn.execute(f"insert into oban_peers values ('Oban', 'ex@host', {later}, {later} + interval '30 seconds')")
+    before = await conn.fetchrow("select * from oban_peers")
+    leader = await node("a")
+    await leader.run_once()
+    assert leader.is_leader
+    assert await conn.fetchrow("select * from oban_peers where name = 'Oban'") == before
 
 
 async def test_instances_have_leaders_of_their_own(node, conn):

@@ -1,5 +1,6 @@
 """Outcomes reach their own attempt's row and no other, once, however they are batched."""
 
+import asyncio
 import json
 from dataclasses import replace
 from datetime import timedelta
@@ -254,16 +255,18 @@ async def test_a_thousand_of_each_kind(engine, conn):
     }
 
 
-async def test_a_batch_that_the_database_refuses_is_not_half_written(engine, conn):
-    """Its outcomes are written one by one then, and each must still find its row as it was."""
+async def test_what_was_written_of_a_batch_that_the_database_refuses_is_written_again_to_no_effect(engine, conn):
+    """Its outcomes are written one by one then."""
     good, bad = await put(conn, "executing"), await put(conn, "executing")
     refused = Ack(bad, 1, "completed", AT, meta='{"no": json}')
 
     with pytest.raises(asyncpg.InvalidTextRepresentationError):
         await engine.ack(UUID, [Ack(good, 1, "completed", AT), refused])
 
-    assert (await row(conn, good))["state"] == "executing"
+    written = await row(conn, good)
+    assert (written["state"], (await row(conn, bad))["state"]) == ("completed", "executing")
     assert await engine.ack(UUID, [Ack(good, 1, "completed", AT)]) == {(good, 1)}
+    assert await row(conn, good) == written
 
 
 @pytest.mark.parametrize("name", ["completed", "retryable"])
@@ -353,3 +356,29 @@ async def test_completions_far_apart_keep_their_own_times(engine, conn):
     assert written == {(old, 1), (new, 1)}
     assert (await row(conn, old))["completed_at"] == AT
     assert (await row(conn, new))["completed_at"] == LATER
+
+
+# Transactions
+
+
+async def test_an_outcome_is_written_for_good_before_one_of_another_kind(engine, conn, installed):
+    await conn.execute("""
+        create function wait_here() returns trigger language plpgsql as
+        $$ begin perform pg_advisory_xact_lock(4711); return new; end $$;
+        create trigger wait_here before update on oban_jobs for each row
+        when (new.state = 'retryable') execute function wait_here();
+    """)
+    first, second = await insert_and_fetch(engine), await insert_and_fetch(engine)
+    other = await asyncpg.connect(installed)
+    try:
+        async with other.transaction():
+            await other.execute("select pg_advisory_xact_lock(4711)")
+            mixed = [ack(first, "completed"), outcome(second, "retryable", OUTCOMES["retryable"])]
+            writing = asyncio.create_task(engine.ack(UUID, mixed))
+            async with asyncio.timeout(10):
+                while (await row(conn, first.id))["state"] != "completed":  # noqa: ASYNC110 - a row tells nobody
+                    await asyncio.sleep(0.02)
+            assert (await row(conn, second.id))["state"] == "executing"
+        assert await writing == {(first.id, first.attempt), (second.id, second.attempt)}
+    finally:
+        await other.close()

@@ -186,7 +186,7 @@ async def test_a_producer_that_stops_hands_back_all_others(engine, conn):
         for nth in range(4)
     ]
 
-    released = await engine.release(UUID, ids)
+    released = await engine.release(UUID, [(job_id, 1) for job_id in ids])
 
     assert released == {job_id: "available" for nth, job_id in enumerate(ids) if nth != 1}
 

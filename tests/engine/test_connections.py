@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 
 from bridge import Oban, Record, Worker
-from bridge.engine import Connections, Engine, create_pool, is_unavailable
+from bridge.engine import Connections, Engine, create_pool, is_doubtful, is_unavailable
 from bridge.engine.schema import install
 from bridge.errors import SchemaError
 from bridge.jobs import Job
@@ -159,6 +159,18 @@ AWAY = [
     asyncpg.SerializationError(),
     asyncpg.DeadlockDetectedError(),
     asyncpg.LockNotAvailableError(),
+    asyncpg.ObjectInUseError("database is being accessed by other users"),
+    asyncpg.ObjectNotInPrerequisiteStateError("database is not currently accepting connections"),
+    asyncpg.InvalidCatalogNameError("database does not exist"),
+    asyncpg.IdleInTransactionSessionTimeoutError(),
+    asyncpg.TransactionTimeoutError(),
+    asyncpg.PostgresIOError("could not read block"),
+    asyncpg.UndefinedFileError(),
+    asyncpg.InternalServerError("cache lookup failed"),
+    asyncpg.DataCorruptedError(),
+    asyncpg.IndexCorruptedError(),
+    asyncpg.SnapshotTooOldError(),
+    asyncpg.ConfigFileError(),
 ]
 WRONG = [
     asyncpg.DataError("invalid input for query argument $1"),
@@ -176,6 +188,17 @@ WRONG = [
 ]
 
 
+#: Of what is away, what a statement may have brought about by itself.
+DOUBTFUL = (
+    TimeoutError,
+    asyncpg.QueryCanceledError,
+    asyncpg.TransactionTimeoutError,
+    asyncpg.OutOfMemoryError,
+    asyncpg.PostgresSystemError,
+    asyncpg.InternalServerError,
+)
+
+
 def name_of(error):
     return type(error).__name__
 
@@ -183,6 +206,18 @@ def name_of(error):
 @pytest.mark.parametrize("error", AWAY, ids=name_of)
 def test_the_database_is_away(error):
     assert is_unavailable(error)
+
+
+@pytest.mark.parametrize("error", [*AWAY, *WRONG], ids=name_of)
+def test_what_the_statement_may_have_brought_about_itself(error):
+    assert is_doubtful(error) is isinstance(error, DOUBTFUL)
+
+
+def test_a_code_of_a_later_server_is_known_by_its_class():
+    error = asyncpg.PostgresError("file name too long")
+    error.sqlstate = "58P03"
+    assert is_unavailable(error)
+    assert is_doubtful(error)
 
 
 @pytest.mark.parametrize("error", WRONG, ids=name_of)

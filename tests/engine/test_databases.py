@@ -130,7 +130,7 @@ async def test_a_job_is_handed_back(engine):
     last = await engine.insert(Job("W", queue="alpha", max_attempts=1))
     await fetch(engine)
 
-    assert await engine.release(UUID, [job.id, last.id]) == {job.id: "available", last.id: "discarded"}
+    assert await engine.release(UUID, [(job.id, 1), (last.id, 1)]) == {job.id: "available", last.id: "discarded"}
 
 
 async def test_a_suspended_job_where_there_is_such_a_state(engine):

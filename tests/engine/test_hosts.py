@@ -71,6 +71,12 @@ async def test_where_all_are_silent_the_limit_is_told(wire):
         await connect(f"postgresql://postgres@{one},{two}/a?connect_timeout=1")
 
 
+@pytest.mark.parametrize("hosts", ["127.0.0.1:1,nobody.invalid", "nobody.invalid,127.0.0.1:1"])
+async def test_a_host_that_may_answer_later_counts_for_more_than_one_without_an_address(hosts):
+    with pytest.raises(ConnectionRefusedError):
+        await connect(f"postgresql://postgres@{hosts}/a")
+
+
 async def test_what_no_other_host_would_mend_ends_the_search(wire):
     with pytest.raises(asyncpg.InvalidCatalogNameError):
         await connect(dsn_of(wire, "127.0.0.1:1").replace(urlsplit(wire.dsn).path, "/not_there_at_all"))

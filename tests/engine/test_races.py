@@ -168,7 +168,7 @@ async def test_a_failure_ack_does_not_overwrite_a_cancellation(engine, installed
 async def test_release_does_not_overwrite_a_cancellation(engine, installed, conn):
     job_id = await put(conn, "executing")
 
-    states, changes = await race(conn, installed, CANCEL, engine.release(UUID, [job_id]))
+    states, changes = await race(conn, installed, CANCEL, engine.release(UUID, [(job_id, 1)]))
 
     assert (states, changes) == ({}, {job_id: {}})
 

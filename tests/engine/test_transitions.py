@@ -278,7 +278,7 @@ async def test_executing_to_available(engine, conn, ear):
     job = await insert_and_fetch(engine)
     await ear.heard()
 
-    states, changed = await changes(conn, job.id, engine.release(UUID, [job.id]))
+    states, changed = await changes(conn, job.id, engine.release(UUID, [(job.id, 1)]))
 
     assert changed == {"state": "available"}
     assert states == {job.id: "available"}
@@ -290,7 +290,7 @@ async def test_executing_to_discarded_where_no_attempt_is_left_to_hand_back(engi
     await ear.heard()
     since = utc_now()
 
-    states, changed = await changes(conn, job.id, engine.release(UUID, [job.id]))
+    states, changed = await changes(conn, job.id, engine.release(UUID, [(job.id, 1)]))
 
     assert between(since, changed.pop("discarded_at"))
     assert changed == {"state": "discarded"}
@@ -302,7 +302,7 @@ async def test_executing_to_discarded_where_no_attempt_is_left_to_hand_back(engi
 async def test_a_job_that_is_not_running_is_not_handed_back(engine, conn, state):
     job_id = await put(conn, state)
 
-    states, changed = await changes(conn, job_id, engine.release(UUID, [job_id]))
+    states, changed = await changes(conn, job_id, engine.release(UUID, [(job_id, 1)]))
 
     assert (states, changed) == ({}, {})
 
@@ -310,7 +310,7 @@ async def test_a_job_that_is_not_running_is_not_handed_back(engine, conn, state)
 async def test_another_producers_job_is_not_handed_back(engine, conn):
     job_id = await put(conn, "executing", attempted_by=[NODE, "somebody else"])
 
-    states, changed = await changes(conn, job_id, engine.release(UUID, [job_id]))
+    states, changed = await changes(conn, job_id, engine.release(UUID, [(job_id, 1)]))
 
     assert (states, changed) == ({}, {})
 

@@ -82,6 +82,32 @@ async def test_it_waits_for_the_server(installed, caplog, connect):
         await oban.stop()
 
 
+@pytest.mark.parametrize("connect", ["wait", "background"])
+async def test_it_waits_for_a_server_that_takes_writes(installed, conn, caplog, connect):
+    """A node that starts in the midst of a failover: every server answers, and none is the primary."""
+    database = await conn.fetchval("select quote_ident(current_database())")
+    await conn.execute(f"alter database {database} set default_transaction_read_only = on")
+    oban = Oban(dsn=f"{installed}{'&' if '?' in installed else '?'}target_session_attrs=read-write", connect=connect)
+    starting = asyncio.create_task(oban.start())
+    await until(lambda: asyncio.sleep(0, waiting(caplog)))
+    await conn.execute(f"alter database {database} reset default_transaction_read_only")
+    async with asyncio.timeout(PATIENCE):
+        await starting
+        await oban.ready()
+    assert await oban.count_jobs() == {}
+    await oban.stop()
+
+
+@pytest.mark.parametrize("host", ["nowhere.invalid", "224.0.0.1"])
+async def test_it_waits_for_a_server_to_which_no_way_leads(caplog, host):
+    oban = Oban(dsn=f"postgresql://u:tell-nobody@{host}/x", connect="background")
+    async with oban:
+        await until(lambda: asyncio.sleep(0, waiting(caplog)))
+        with pytest.raises(NotRunning, match="not running yet: ") as refused:
+            await oban.count_jobs()
+    assert "tell-nobody" not in caplog.text + str(refused.value)
+
+
 async def test_it_waits_for_the_database(caplog):
     oban = Oban(dsn=dsn_of("not_there_yet"), connect="background")
     async with oban:

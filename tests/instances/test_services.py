@@ -1,6 +1,7 @@
 """Background services of the application's own."""
 
 import asyncio
+import time
 
 import pytest
 from queues.rig import PATIENCE, events_of, until
@@ -50,6 +51,44 @@ async def test_only_the_leaders_service_knows_that_it_leads(start):
     for sweep in (leading, following):
         await asyncio.wait_for(sweep.wait_for_round(), PATIENCE)
     assert (leading.led, following.led) == (True, False)
+
+
+async def test_services_that_can_not_be_ended_hold_up_a_stop_once_and_not_each(start):
+    loose, entered = asyncio.Event(), asyncio.Semaphore(0)
+
+    class Stubborn(Service):
+        async def run_once(self):
+            entered.release()
+            while not loose.is_set():
+                try:
+                    await loose.wait()
+                except asyncio.CancelledError:
+                    continue
+
+    services = [Stubborn(f"stubborn-{nth}", 60) for nth in range(5)]
+    oban = await start(queues={"default": 1}, services=services)
+    for _ in services:
+        await asyncio.wait_for(entered.acquire(), PATIENCE)
+    begun = time.monotonic()
+    await oban.stop()
+    took = time.monotonic() - begun
+    loose.set()
+    assert took < 4
+
+
+async def test_what_a_service_raises_when_it_stops_keeps_nothing_else_from_stopping(start):
+    class Broken(Sweep):
+        async def stop(self):
+            await super().stop()
+            raise RuntimeError("no end")
+
+    broken, sweep = Broken("broken"), Sweep()
+    oban = await start(queues={"default": 1}, services=[broken, sweep])
+    with pytest.raises(RuntimeError, match="no end"):
+        await oban.stop()
+    assert sweep.ended.is_set()
+    assert not oban.running_jobs()
+    assert all(task.get_name() != "bridge-stager" for task in asyncio.all_tasks())
 
 
 async def test_a_client_runs_none_until_it_starts_a_queue(start):

@@ -10,6 +10,7 @@ from cluster.rig import poor_role
 from queues.rig import insert_row, row_of, until
 
 from bridge import Oban
+from bridge.config import load_settings
 from bridge.errors import InvalidSetting
 
 from .rig import engine_on, producer
@@ -85,6 +86,26 @@ def test_options_that_cant_be_are_refused_before_anything_is_opened(options, fie
     with pytest.raises(InvalidSetting) as caught:
         Oban(dsn="postgresql://h/d", **options)
     assert caught.value.field == field
+
+
+# How soon
+
+
+async def test_with_the_defaults_jobs_of_a_node_that_was_killed_run_again_within_a_minute(start, tmp_path):
+    oban = await start(queues={"default": 5})
+    parts = oban._parts
+    lifeline, leader = parts.upkeep["lifeline"], parts.leader
+    interval = max(lifeline._delay() for _ in range(5_000))
+    said = load_settings(environment={}, folder=tmp_path)["lifeline.rescue_after"].value
+
+    assert lifeline.rescue_after == parts.heartbeat.rescue_after == said
+    # Its silence, a look of the leader's, and a look of the queues where no message tells them; the rest is for these
+    # looks themselves.
+    assert lifeline.rescue_after + interval + parts.stager.interval < 57
+    # If it led, another node leads by then, and has watched for as long as it has been there.
+    assert leader.interval * 1.1 < lifeline.rescue_after
+    # A heart that misses two beats is not taken for dead.
+    assert 3 * 1.1 * parts.heartbeat.interval < lifeline.rescue_after
 
 
 # Whose lease

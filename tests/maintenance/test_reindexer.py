@@ -152,6 +152,29 @@ async def test_a_rebuild_that_takes_too_long_is_given_up_and_tidied(reindexer, c
     await holder.close()
 
 
+async def test_an_index_that_meets_damaged_data_is_told_of_and_the_others_are_built(reindexer, conn):
+    await conn.execute(
+        """
+        create table damage (there boolean);
+        insert into damage values (false);
+        create function read_page(bigint) returns bigint immutable language plpgsql as $$
+        begin
+          if (select there from public.damage) then
+            raise exception using errcode = 'XX001', message = 'invalid page in block 7';
+          end if;
+          return $1;
+        end
+        $$;
+        insert into oban_jobs (worker) values ('W');
+        create index damaged on oban_jobs (read_page(id));
+        update damage set there = true;
+        """
+    )
+    done = await reindexer(indexes=["damaged", *INDEXES]).reindex()
+    assert done.failed == (("damaged", "invalid page in block 7"),)
+    assert [index.name for index in done.rebuilt] == list(INDEXES)
+
+
 async def test_a_role_that_does_not_own_the_table_is_told_so_once(installed, conn, caplog):
     before = await indexes(conn)
     async with poor_role(conn, installed) as dsn, engine_on(dsn) as engine:

@@ -52,6 +52,21 @@ class TestCallbacks:
         assert "a callback for channel 'custom' raised" in caplog.text
         assert "RuntimeError: of the callback" in caplog.text
 
+    async def test_one_that_raises_each_time_is_told_of_now_and_then(self, database, caplog):
+        inbox = Inbox()
+
+        def fail(channel, payload):
+            inbox(channel, payload)
+            raise RuntimeError("of the callback")
+
+        async with listening(database) as (notifier, _):
+            await notifier.listen("custom", fail).ready()
+            await notifier.notify("custom", [{"n": n} for n in range(50)])
+            assert len(await inbox.payloads(50)) == 50
+            assert notifier.counters.failed == 50
+        assert caplog.text.count("a callback for channel 'custom' raised") == 1
+        assert caplog.text.count("Traceback") == 1
+
     async def test_a_busy_one_holds_up_nobody_else(self, database):
         release, entered = asyncio.Event(), asyncio.Event()
         waited, other = Inbox(), Inbox()

@@ -31,3 +31,14 @@ def test_kinds_are_apart():
     assert throttle.admit("b") == 0
     assert throttle.admit("a") is None
     assert throttle.total == 3
+
+
+def test_what_was_held_back_is_told_in_words():
+    clock = Clock()
+    throttle = Throttle(interval=30, clock=clock)
+    assert throttle.note("a") == ""
+    assert throttle.note("a") is None
+    clock.now += 30
+    assert throttle.note("a") == " (1 more before)"
+    clock.now += 30
+    assert throttle.note("a") == ""

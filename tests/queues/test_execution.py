@@ -1,6 +1,7 @@
 """How a worker is found, made and run, and for how long."""
 
 import asyncio
+import sys
 from datetime import timedelta
 
 import pytest
@@ -15,6 +16,10 @@ QUEUES = {"default": 20}
 
 async def sleep(_job):
     await asyncio.Event().wait()
+
+
+async def nothing(_job):
+    return None
 
 
 async def test_a_timeout_fails_the_attempt(run):
@@ -130,3 +135,26 @@ async def test_a_generator_that_nobody_runs_is_a_failure(run, process):
     row, _ = await run(process)
     assert row["state"] == "retryable"
     assert "generator" in row["errors"][0]["error"]
+
+
+async def test_what_nobody_reads_is_not_decoded(start, worker, ends, conn, monkeypatch):
+    module, decoded = sys.modules["bridge.jobs.job"], []
+    decode = module._decode_object
+
+    def counted(field, text):
+        decoded.append(field)
+        return decode(field, text)
+
+    async def count(job):
+        return len(job.args)
+
+    monkeypatch.setattr(module, "_decode_object", counted)
+    worker(nothing, "Blind")
+    worker(count, "Reader")
+    await start(queues={"default": 1})
+    await insert_row(conn, worker="Blind", args='{"n": 1}', meta='{"m": 1}')
+    await ends.next()
+    assert decoded == []
+    await insert_row(conn, worker="Reader", args='{"n": 1}', meta='{"m": 1}')
+    event = await ends.next(2)
+    assert (event.result, decoded) == (1, ["args"])

@@ -6,8 +6,9 @@ import time
 import pytest
 
 from bridge.queues import pace, producer
+from bridge.queues.pace import Pace
 
-from .rig import events_of, until
+from .rig import events_of, insert_row, until
 
 HOURS = 3600
 
@@ -134,3 +135,102 @@ async def test_after_a_lost_answer_claims_are_looked_for_no_faster_than_the_cool
         await oban.count_jobs()
         await asyncio.sleep(0.01)
     assert len(looks) == 1
+
+
+# What is worth another fetch at once
+
+
+def a_pace(*, found, wanted):
+    """The pace of a producer whose last fetch found so many jobs, which run; and the numbers by which they end."""
+    its = Pace(asyncio.Event())
+    its.note(found, wanted)
+    return its, [its.begin() for _ in range(found)]
+
+
+def test_half_of_the_slots_are_worth_a_fetch_whatever_runs():
+    its, _ = a_pace(found=4, wanted=4)
+    assert [its.is_ample(free, 10) for free in (0, 4, 5, 10)] == [False, False, True, True]
+
+
+def test_fewer_slots_are_once_all_that_the_last_fetch_brought_has_ended():
+    its, running = a_pace(found=4, wanted=4)
+    for number in running:
+        assert not its.is_ample(4, 10)
+        its.end(number)
+    assert its.is_ample(4, 10)
+    assert not its.is_ample(0, 10)
+
+
+def test_jobs_of_earlier_fetches_say_nothing_of_the_last_one():
+    its, earlier = a_pace(found=6, wanted=6)
+    its.note(4, 4)
+    running = [its.begin() for _ in range(4)]
+    for number in (*earlier, *running[:3]):
+        its.end(number)
+    assert not its.is_ample(4, 10)
+    its.end(running[3])
+    assert its.is_ample(4, 10)
+
+
+def test_nothing_is_worth_a_fetch_where_the_last_one_left_no_jobs():
+    its, running = a_pace(found=3, wanted=4)
+    for number in running:
+        its.end(number)
+    assert not its.is_ample(10, 10)
+
+
+async def test_a_pause_ends_with_the_last_job_of_the_fetch_before_it():
+    its, running = a_pace(found=4, wanted=4)
+    pausing = asyncio.create_task(its.pause(None))
+    await asyncio.sleep(0)
+    for number in running:
+        its.end(number)
+    its.is_ample(4, 10)
+    async with asyncio.timeout(1):
+        await pausing
+
+
+async def test_long_jobs_leave_quick_ones_more_than_a_few_slots_a_cool_down(start, worker, ends, gate, monkeypatch):
+    long, quick = worker(gate, "Long"), worker(nothing, "Quick")
+    oban = await start(queues={"default": 10}, stager={"interval": 600})
+    await oban.enqueue_many(long.new() for _ in range(6))
+    await gate.entered(6)
+    await oban.pause_queue("default", local_only=True)
+    await oban.enqueue_many(quick.new() for _ in range(100))
+    await asyncio.sleep(0.1)  # the last pause has ended by then, and no other begins before the queue goes on
+    monkeypatch.setattr(pace, "COOLDOWN", HOURS)
+
+    await oban.resume_queue("default", local_only=True)
+
+    await ends.first(100)
+    gate.open()
+
+
+# Claims of a lost answer
+
+
+async def test_a_job_that_is_cancelled_while_lost_claims_are_looked_for_ends(
+    start, worker, ends, conn, gate, monkeypatch
+):
+    worker(gate)
+    oban = await start(queues={"default": {"limit": 2, "paused": True}})
+    queue = oban._parts.queues._producers["default"]
+    job = await insert_row(conn, state="executing", attempt=1, attempted_by=["n", queue.uuid])
+    asked, answered, claimed = asyncio.Event(), asyncio.Event(), queue._engine.claimed
+
+    async def slow(*args):
+        found = await claimed(*args)
+        asked.set()
+        await answered.wait()
+        return found
+
+    monkeypatch.setattr(queue._engine, "claimed", slow)
+    queue._unanswered_until = time.monotonic() + HOURS
+    queue.wake()
+    async with asyncio.timeout(10):
+        await asked.wait()
+    queue.cancel(job)  # as a pkill does; another one won't come
+    answered.set()
+
+    event = await ends.next()
+    assert (event.job.id, event.state) == (job, "cancelled")

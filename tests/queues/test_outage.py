@@ -17,7 +17,7 @@ from bridge.pubsub import Link
 from bridge.queues.backoff import RetryDelay
 from bridge.testing.interop.gate import Gate
 
-from .rig import PATIENCE, connected, insert_row, node, reconnected, row_of, states, until
+from .rig import PATIENCE, connected, events_of, insert_row, node, reconnected, row_of, states, until
 
 #: A server comes back within this, plus the longest delay between two attempts.
 RETURN = 20
@@ -291,6 +291,28 @@ async def test_a_network_that_swallows_everything_holds_up_no_stop_for_long(
         await oban.stop()
         assert time.monotonic() - begun < 5
     assert "stopped before the outcomes of jobs" in caplog.text
+
+
+async def test_a_stop_takes_the_grace_period_once_where_the_server_says_nothing(
+    installed, worker, gate, registry, caplog, monkeypatch
+):
+    for constant in ("queues.producer", "queues.acker", "maintenance.service"):
+        monkeypatch.setattr(f"bridge.{constant}.UNWIND", 0.2)
+    cls = worker(gate)
+    with Gate(installed) as between, events_of("oban.queue.shutdown") as shutdowns:
+        oban = Oban(dsn=between.url(), registry=registry, queues={"default": 5}, shutdown_grace_period=3)
+        await oban.start()
+        await oban.enqueue(cls.new())
+        await gate.entered(1)
+        await connected(oban)
+        between.freeze()
+        gate.open()
+        await until(lambda: asyncio.sleep(0, oban.check_queue("default").running == ()))
+        await oban.stop()
+    assert "stopped before the outcomes of jobs" in caplog.text
+    # What the acker left no time for gets a moment of its own.
+    [(_, event)] = shutdowns
+    assert 3 <= event.elapsed / 1e9 < 5
 
 
 async def test_a_pkill_that_was_sent_while_nobody_listened_is_made_up_for(

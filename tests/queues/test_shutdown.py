@@ -4,10 +4,12 @@ import asyncio
 import threading
 import time
 
+import asyncpg
 import pytest
 
 from bridge import Snooze
 from bridge.pubsub import signals
+from bridge.queues import producer
 
 from .rig import PATIENCE, connected, events_of, row_of, states, until
 
@@ -292,3 +294,94 @@ async def test_a_stop_that_is_cancelled_leaves_no_task(start, worker, gate, capl
         await stopping
     await until(lambda: asyncio.sleep(0, asyncio.all_tasks() <= before))
     assert gate.inside == 0
+
+
+async def test_a_row_that_somebody_holds_keeps_no_other_job_from_being_handed_back(
+    start, worker, gate, conn, installed, monkeypatch
+):
+    monkeypatch.setattr(producer, "UNWIND", PATIENCE)
+    cls = worker(gate)
+    oban = await start(queues={"default": 5}, **GRACE)
+    held, *others = await oban.enqueue_many(cls.new() for _ in range(5))
+    await gate.entered(5)
+    other = await asyncpg.connect(installed)
+    try:
+        async with other.transaction():
+            await other.execute("select from oban_jobs where id = $1 for update", held.id)
+            stopping = asyncio.create_task(oban.stop())
+            await until(lambda: are_in(conn, {"executing": 1, "available": len(others)}))
+            assert not stopping.done()
+        await stopping
+    finally:
+        await other.close()
+    assert await states(conn) == {"available": 5}
+
+
+async def are_in(conn, wanted):
+    return await states(conn) == wanted
+
+
+async def test_a_row_that_somebody_holds_for_longer_is_left_to_be_rescued_and_told_of(
+    start, worker, gate, conn, installed, monkeypatch, caplog
+):
+    monkeypatch.setattr(producer, "UNWIND", 0.3)
+    oban = await start(queues={"default": 5}, **GRACE)
+    job = await oban.enqueue(worker(gate).new())
+    await gate.entered(1)
+    other = await asyncpg.connect(installed)
+    try:
+        async with other.transaction():
+            await other.execute("select from oban_jobs where id = $1 for update", job.id)
+            await oban.stop()
+    finally:
+        await other.close()
+    assert f"could not hand back jobs [{job.id}]" in caplog.text
+    assert "Traceback" not in caplog.text
+    assert (await row_of(conn, job))["state"] == "executing"
+    assert await conn.fetchval("select count(*) from bridge_producers") == 1
+
+
+async def test_what_can_not_be_handed_back_at_once_is_tried_again(start, worker, gate, conn, monkeypatch):
+    oban = await start(queues={"default": 5}, **GRACE)
+    job = await oban.enqueue(worker(gate).new())
+    await gate.entered(1)
+    engine, failures = oban._parts.engine, [ConnectionResetError(), asyncpg.DeadlockDetectedError("deadlock detected")]
+    release = engine.release
+
+    async def broken(*args):
+        if failures:
+            raise failures.pop()
+        return await release(*args)
+
+    monkeypatch.setattr(engine, "release", broken)
+    await oban.stop()
+    assert failures == []
+    assert (await row_of(conn, job))["state"] == "available"
+
+
+async def test_an_attempt_that_is_handed_back_takes_no_later_one_with_it(start, worker, conn):
+    """A queue that was rescued while it was silent may run both; the later one can't be ended."""
+    entered, loose = asyncio.Semaphore(0), asyncio.Event()
+
+    async def process(job):
+        entered.release()
+        while job.attempt == 1 or not loose.is_set():
+            try:
+                await loose.wait()
+            except asyncio.CancelledError:
+                if job.attempt == 1:
+                    raise
+
+    oban = await start(queues={"default": 5}, **GRACE)
+    job = await oban.enqueue(worker(process).new())
+    async with asyncio.timeout(PATIENCE):
+        await entered.acquire()
+        await conn.execute("update oban_jobs set state = 'available'")
+        oban._parts.queues.wake()
+        await entered.acquire()
+    try:
+        await oban.stop()
+        row = await row_of(conn, job)
+        assert (row["state"], row["attempt"]) == ("executing", 2)
+    finally:
+        loose.set()

@@ -5,7 +5,9 @@ import io
 import json
 import logging
 import re
+import traceback
 import unicodedata
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
@@ -25,9 +27,11 @@ from bridge import Job, Oban, telemetry
 from bridge.cli.logs import _JsonFormatter
 from bridge.engine import Connections, Engine
 from bridge.engine.schema import inspect, install, install_own, quote_ident
+from bridge.engine.schema.statements import statement as schema_statement
 from bridge.engine.statements import Statements
 from bridge.errors import InvalidJob, InvalidSetting, ValidationError
 from bridge.queues.failures import error_entry
+from bridge.queues.processes.logs import Line, replay
 from bridge.telemetry import Instance, JobException, JobStart, JobStop
 from bridge.telemetry.lines import encode_event, format_event, text_line
 from bridge.telemetry.log import attach_logger
@@ -116,17 +120,49 @@ def database_of_module(run):
     run(run_on_server('drop database "bridge_injection" with (force)'))
 
 
+def parts_of(path):
+    """What stands in a file's braces beside the prefix, where its statement is to be whole."""
+    found = set(re.findall(r"\{(\w+)\}", path.read_text(encoding="utf-8")))
+    return dict.fromkeys(found - {"prefix", "columns", "claimed"}, "true")
+
+
+def fill_engine(name, prefix, **parts):
+    return Statements(prefix).fill(name, **parts)
+
+
+PACKAGE = Path(telemetry.__file__).parents[1]
+
+#: The folders of SQL, each with the function that fills its files in.
+FOLDERS = {PACKAGE / "engine" / "sql": fill_engine, PACKAGE / "engine" / "schema" / "sql": schema_statement}
+STATEMENTS = [(fill, folder, path) for folder, fill in FOLDERS.items() for path in sorted(folder.rglob("*.sql"))]
+FILLED = [
+    (fill, path.relative_to(folder).with_suffix("").as_posix(), parts_of(path)) for fill, folder, path in STATEMENTS
+]
+
+
 @some
 @given(text=TEXTS)
-def test_a_prefix_stands_in_statements_as_one_quoted_name(text):
+def test_a_prefix_stands_in_every_statement_as_one_quoted_name(text):
     if len(text.encode()) > 63:
         return
     quoted = quote_ident(text)
     assert quoted[1:-1].replace('""', "").count('"') == 0
-    for name in ("insert_job", "fetch_jobs", "stage_jobs"):
-        statement = Statements(text).fill(name, guard="true", which="true", same="true", where="true")
-        plain = Statements("public").fill(name, guard="true", which="true", same="true", where="true")
-        assert statement == plain.replace('"public"', quoted)
+    for fill, name, parts in FILLED:
+        assert fill(name, text, **parts) == fill(name, "public", **parts).replace('"public"', quoted)
+
+
+@pytest.mark.parametrize("path", [path for *_, path in STATEMENTS], ids=lambda path: path.stem)
+def test_in_no_statement_does_the_prefix_stand_within_a_text_or_a_name(path):
+    source = path.read_text(encoding="utf-8")
+    code = re.sub(r"--[^\n]*", "", source)
+    quoted = re.findall(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"", code)
+    assert [text for text in quoted if "{prefix}" in text] == []
+    assert re.findall(r"[\w\"'$.]\{prefix\}|\{prefix\}(?![.;\s])", code) == []
+
+
+def test_there_is_no_statement_that_this_does_not_know():
+    assert len(STATEMENTS) > 100
+    assert {path for *_, path in STATEMENTS} == set(PACKAGE.rglob("*.sql"))
 
 
 async def test_names_that_no_column_holds_are_refused_before_anything_is_sent(engine):
@@ -246,6 +282,82 @@ def test_the_package_s_own_messages_are_a_line_each_in_every_log(name, text):
     assert stream.getvalue().endswith(" of a, 100%\n")
     assert not unsafe(own.getvalue().removesuffix("\n"))
     assert "worker " in json.loads(own.getvalue())["message"]
+
+
+def failed(text, kind):
+    """An error as a worker may raise it, its traceback and all, whose every text is a stranger's."""
+    try:
+        try:
+            raise KeyError(text)
+        except KeyError as first:
+            error = {"one": ValueError(text), "several": ExceptionGroup(text, [ValueError(text), KeyError(text)])}[kind]
+            error.add_note(text)
+            raise error from first
+    except Exception as raised:
+        return raised
+
+
+@contextmanager
+def written(name):
+    """What handlers write of a logger's records, after the message: two that format them, and one of `bridge start`."""
+    streams = [io.StringIO() for _ in range(3)]
+    handlers = [logging.StreamHandler(stream) for stream in streams]
+    handlers[2].setFormatter(_JsonFormatter())
+    logger = logging.getLogger(name)
+    for handler in handlers:
+        logger.addHandler(handler)
+    try:
+        yield lambda: [stream.getvalue().removesuffix("\n") for stream in streams]
+    finally:
+        for handler in handlers:
+            logger.removeHandler(handler)
+
+
+FORGED = "no\n2026-01-01 00:00:00 ERROR root: paid twice\r2026-01-01 \x1b[2J\u2028x"
+
+
+@some
+@given(text=st.one_of(TEXTS, st.text(max_size=50)), kind=st.sampled_from(["one", "several"]))
+@example(text=FORGED, kind="one")
+@example(text=FORGED, kind="several")
+@pytest.mark.parametrize("name", ["bridge", "bridge.queues"])
+def test_no_line_of_a_traceback_passes_for_another_message(name, text, kind):
+    with written(name) as read:
+        try:
+            raise failed(text, kind)
+        except Exception:
+            logging.getLogger(name).exception("backoff of %s failed", "W")
+        plain, again, as_json = read()
+    assert plain == again
+    assert not unsafe(plain, keep="\n")
+    message, *lines = plain.split("\n")
+    assert message == "backoff of W failed"
+    assert "Traceback (most recent call last):" in plain
+    assert [line for line in lines if not line.startswith("  ")] == []
+    assert not unsafe(as_json)
+    assert "Traceback" in json.loads(as_json)["traceback"]
+
+
+@pytest.mark.parametrize("text", [FORGED, "plain"])
+def test_nor_does_one_that_comes_from_another_process(text):
+    with written("bridge.jobs") as read:
+        trace = "".join(traceback.format_exception(failed(text, "one")))
+        replay(Line("bridge.jobs", logging.ERROR, f"failed {text}", trace, {}))
+        plain, again, as_json = read()
+    assert plain == again
+    assert not unsafe(plain, keep="\n")
+    assert [line for line in plain.split("\n")[1:] if not line.startswith("  ")] == []
+    assert not unsafe(as_json)
+
+
+def test_an_error_that_can_not_be_told_hinders_no_log():
+    class Odd(Exception):
+        __cause__ = property(lambda self: 1 / 0)
+
+    with written("bridge") as read:
+        logging.getLogger("bridge").error("failed", exc_info=Odd())
+        plain, *_ = read()
+    assert plain.startswith("failed\n  ")
 
 
 def test_every_logger_of_the_package_is_guarded():

@@ -222,8 +222,35 @@ async def test_a_fun_that_was_recorded_is_data(start, conn):
 #: Where Python's own source is made, from schemas of the project, never from rows.
 GENERATES = {"contracts/runtime/fast.py"}
 
-#: Where modules are imported: those that settings name, and those that a contract's generated module lies beside.
-IMPORTS = {"cli/start.py", "oban/child.py", "contracts/runtime/classes.py"}
+#: Where modules are imported by name: those that settings name, those that a contract's generated module lies beside,
+#: and Bridge's own that know a library, by a table of ours.
+IMPORTS = {
+    "cli/imports.py", "oban/child.py", "contracts/runtime/classes.py", "adapters/adapt.py", "adapters/django.py",
+}  # fmt: skip
+
+IMPORTERS = {"import_module", "__import__", "run_module", "run_path", "exec_module", "load_module"}
+
+
+def called(tree):
+    """What a module names, to be called here or elsewhere, as it is named where it came from: `f` for `f as g`, too."""
+    aliases = {
+        alias.asname or alias.name: alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name):
+            yield aliases.get(node.id, node.id)
+        elif isinstance(node, ast.Attribute):
+            yield node.attr
+
+
+def imported(tree):
+    for node in ast.walk(tree):
+        modules = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+        modules += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        yield from (each.partition(".")[0] for each in modules)
 
 
 def test_nothing_in_the_package_unpickles_or_evaluates():
@@ -233,27 +260,30 @@ def test_nothing_in_the_package_unpickles_or_evaluates():
         if "testing" in path.parts:
             continue
         name = path.relative_to(root).as_posix()
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            modules = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-            modules += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-            if {"pickle", "marshal", "shelve", "dill", "cloudpickle", "yaml"} & {
-                each.partition(".")[0] for each in modules
-            }:
-                used.add(name)
-            if (
-                isinstance(node, ast.Call)
-                and isinstance(node.func, ast.Name)
-                and node.func.id in ("eval", "exec", "__import__")
-            ):
-                used.add(name)
-            if (
-                isinstance(node, ast.Call)
-                and isinstance(node.func, ast.Attribute)
-                and node.func.attr == "import_module"
-            ):
-                imports.add(name)
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        names = set(called(tree))
+        if {"pickle", "marshal", "shelve", "dill", "cloudpickle", "yaml"} & set(imported(tree)):
+            used.add(name)
+        if {"eval", "exec"} & names:
+            used.add(name)
+        if IMPORTERS & names:
+            imports.add(name)
     assert used <= GENERATES
     assert imports == IMPORTS
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import importlib\nimportlib.import_module(name)",
+        "from importlib import import_module\nimport_module(name)",
+        "from importlib import import_module as load\nload(name)",
+        "import importlib as i\nlist(map(i.import_module, names))",
+        "__import__(name)",
+    ],
+)
+def test_no_way_of_importing_by_name_is_overlooked(text):
+    assert IMPORTERS & set(called(ast.parse(text)))
 
 
 async def test_a_child_gets_no_pickle_either(start):

@@ -1,6 +1,7 @@
 """Passwords stay where they were put: in no log, error, traceback, event, metric, repr or command line."""
 
 import asyncio
+import json
 import logging
 import subprocess
 import sys
@@ -36,6 +37,8 @@ from bridge.telemetry.log import format_event
 from bridge.telemetry.prometheus import Metrics
 
 __all__ = ["app", "begin", "ends", "forget", "gate", "worker"]
+
+TESTS = Path(__file__).parents[1]
 
 #: The right one, with everything in it that a URL has to escape; and a wrong one.
 RIGHT = "rïght/p@ss w%rd?&=#'\"\\"
@@ -82,8 +85,24 @@ def secrets_of(password):
 
 
 def told(error):
-    """All that an exception's printing shows, and its arguments."""
-    return "".join(traceback.format_exception(error)) + repr(error) + repr(error.args)
+    """All that an exception's printing shows, its arguments, and the variables that a reporter would collect."""
+    return "".join(traceback.format_exception(error)) + repr(error) + repr(error.args) + "".join(variables(error))
+
+
+def variables(error, seen=()):
+    """The texts and variables of an error and of all before it, also hidden ones, but for those of the tests' own."""
+    for each in (error.__cause__, error.__context__, *getattr(error, "exceptions", ())):
+        if each is not None and each not in seen:
+            yield from (repr(each), *variables(each, (*seen, error)))
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        if not Path(frame.f_code.co_filename).is_relative_to(TESTS):
+            yield from (f"{frame.f_code.co_qualname} {name}={value!r}\n" for name, value in frame.f_locals.items())
+
+
+def logged(caplog):
+    """What was logged, with what a reporter would make of it."""
+    errors = [record.exc_info[1] for record in caplog.records if record.exc_info]
+    return caplog.text + "".join(told(error) for error in errors if error is not None)
 
 
 def assert_silent(text, password):
@@ -103,6 +122,9 @@ FORMS = {
     "without a scheme": f"ada:s3cr3t@{UNREACHABLE}",
     "another scheme": f"mysql://ada:s3cr3t@{UNREACHABLE}",
     "not escaped": f"postgresql://ada:s3cr3t/#?@{UNREACHABLE}",
+    "like a port, then /": f"postgresql://ada:12345/s3cr3t@{UNREACHABLE}",
+    "like a port, then #": f"postgresql://ada:12345#s3cr3t@{UNREACHABLE}",
+    "like a port, then ?": f"postgresql://ada:12345?s3cr3t=1@{UNREACHABLE}",
     "two @": f"postgresql://ada:s3cr3t@x@{UNREACHABLE}",
     "a bracket": f"postgresql://ada:s3cr3t[@{UNREACHABLE}",
     "no host's end": "postgresql://ada:s3cr3t@[::1/db",
@@ -114,6 +136,12 @@ FORMS = {
     "a wrong target": f"postgresql://ada:s3cr3t@{UNREACHABLE}?target_session_attrs=s3cr3t",
     "a wrong negotiation": f"postgresql://ada:s3cr3t@{UNREACHABLE}?sslnegotiation=s3cr3t",
     "a wrong version": f"postgresql://ada:s3cr3t@{UNREACHABLE}?ssl_min_protocol_version=s3cr3t",
+    "as a binding": f"postgresql://ada@{UNREACHABLE}?channel_binding=s3cr3t",
+    "as a way of login": f"postgresql://ada@{UNREACHABLE}?require_auth=s3cr3t",
+    "as a client's key": f"postgresql://ada@{UNREACHABLE}?scram_client_key=s3cr3t",
+    "as OAuth's": f"postgresql://ada@{UNREACHABLE}?oauth_client_id=a&oauth_client_secret=s3cr3t",
+    "as a service": f"postgresql://ada@{UNREACHABLE}?service=s3cr3t",
+    "among what is left out": f"postgresql://ada:s3cr3t@{UNREACHABLE}?keepalives=1&channel_binding=prefer",
     "a NUL": f"postgresql://ada:s3cr3t@{UNREACHABLE}\x00",
     "half a surrogate": f"postgresql://ada:s3cr3t\ud800@{UNREACHABLE}",
     "a label too long": f"postgresql://ada:s3cr3t@{'a' * 300}/db",
@@ -136,7 +164,7 @@ async def test_no_error_shows_it(form, opening, caplog, recwarn):
     with everything() as heard, pytest.raises((OSError, ValueError, asyncpg.PostgresError)) as refused:
         await OPENINGS[opening](FORMS[form])
     assert_silent(told(refused.value), "s3cr3t")
-    assert_silent(caplog.text, "s3cr3t")
+    assert_silent(logged(caplog), "s3cr3t")
     assert_silent(repr(list(heard)) + repr([str(each.message) for each in recwarn]), "s3cr3t")
 
 
@@ -156,7 +184,7 @@ async def test_an_instance_that_connects_in_the_background_logs_none(form, caplo
         assert_silent(told(refused.value), "s3cr3t")
     finally:
         await oban.stop()
-    assert_silent(caplog.text + repr(oban), "s3cr3t")
+    assert_silent(logged(caplog) + repr(oban), "s3cr3t")
 
 
 # A wrong password, which only a server can tell
@@ -167,27 +195,47 @@ async def test_a_server_s_refusal_names_the_role_and_not_the_password(dsn_as, op
     caplog.set_level(logging.DEBUG)
     with pytest.raises(asyncpg.InvalidPasswordError, match="password authentication failed for user") as refused:
         await OPENINGS[opening](dsn_as(WRONG))
-    assert_silent(told(refused.value) + caplog.text, WRONG)
+    assert_silent(told(refused.value) + logged(caplog), WRONG)
 
 
-@pytest.mark.parametrize("way", ["PGPASSWORD", "passfile", "PGPASSFILE", "query"])
+@pytest.mark.parametrize("way", ["PGPASSWORD", "passfile", "PGPASSFILE", "query", "service", "PGSERVICE"])
 async def test_nor_where_the_password_came_another_way(guarded, way, monkeypatch, tmp_path, caplog):
     caplog.set_level(logging.DEBUG)
     passfile = tmp_path / "pass"
     passfile.write_text(f"*:*:*:*:{WRONG}\n")
     passfile.chmod(0o600)
-    dsn = guarded.replace("postgres@", "ada@", 1)
+    services = tmp_path / "services"
+    services.write_text(f"[shop]\nuser=ada\npassword={WRONG}\n")
+    monkeypatch.setenv("PGSERVICEFILE", str(services))
+    dsn = guarded.replace("postgres@", "" if "service" in way.lower() else "ada@", 1)
     match way:
         case "PGPASSWORD":
             monkeypatch.setenv(way, WRONG)
         case "PGPASSFILE":
             monkeypatch.setenv(way, str(passfile))
+        case "PGSERVICE":
+            monkeypatch.setenv(way, "shop")
+        case "service":
+            dsn += "&service=shop"
         case _:
             dsn += f"&passfile={passfile}" if way == "passfile" else f"&password={WRONG}"
     for opening in ("connect", "instance"):
         with pytest.raises(asyncpg.InvalidPasswordError) as refused:
             await OPENINGS[opening](dsn)
-        assert_silent(told(refused.value) + caplog.text, WRONG)
+        assert_silent(told(refused.value) + logged(caplog), WRONG)
+
+
+@pytest.mark.parametrize(
+    "text", ["password=s3cr3t\n", "[shop]\npassword=s3cr3t%\n", "[shop]\ns3cr3t\n", "[shop]\npassword=s3cr3t\n" * 2, ""]
+)
+@pytest.mark.parametrize("opening", ["connect", "pool", "instance"])
+async def test_nor_where_the_file_of_services_can_not_be_read(text, opening, monkeypatch, tmp_path):
+    services = tmp_path / "services"
+    services.write_text(text)
+    monkeypatch.setenv("PGSERVICEFILE", str(services))
+    with pytest.raises(InvalidSetting, match=r"service: expected a service that .*services describes") as refused:
+        await OPENINGS[opening](f"postgresql://ada@{UNREACHABLE}?service=shop")
+    assert_silent(told(refused.value), "s3cr3t")
 
 
 async def run_command(*command, **environment):
@@ -254,11 +302,7 @@ async def watched():
     with everything() as heard:
 
         def text():
-            lines = [
-                repr(event) + repr(vars_of(event)) + repr(format_event(name, event))
-                for name, event in heard
-                if known(event)
-            ]
+            lines = [repr(event) + repr(vars_of(event)) + line_of(name, event) for name, event in heard]
             traces = [span.to_json() for span in spans.get_finished_spans()]
             return "\n".join([*lines, *traces, generate_latest(registry).decode()])
 
@@ -270,14 +314,21 @@ async def watched():
 
 
 def vars_of(event):
-    return [getattr(event, name, None) for name in getattr(type(event), "__slots__", ())]
+    """The values of an event's fields, and those of the fields of these: a job, an instance."""
+    values = {name: getattr(event, name) for name in fields_of(event)}
+    return values, {name: {each: getattr(value, each) for each in fields_of(value)} for name, value in values.items()}
 
 
-def known(event):
+def fields_of(value):
+    return [name for cls in type(value).__mro__ for name in getattr(cls, "__slots__", ()) if hasattr(value, name)]
+
+
+def line_of(name, event):
+    """What the log of jobs makes of an event; it has no lines for those of other kinds."""
     try:
-        return format_event("x", event) is not None
+        return repr(format_event(name, event))
     except KeyError:
-        return False
+        return ""
 
 
 async def test_nothing_that_a_node_tells_holds_it(dsn_as, registry, worker, ends, caplog):
@@ -295,9 +346,12 @@ async def test_nothing_that_a_node_tells_holds_it(dsn_as, registry, worker, ends
         await ends.of(await oban.enqueue(cls.new({"fail": True}, max_attempts=1)))
         await ends.of(await oban.enqueue(cls.new({})))
         shown = f"{oban!r}{oban._plan!r}{oban._runtime!r}{oban._runtime.engine!r}{oban._runtime.notifier!r}"
-        findings = [finding async for finding in oban.doctor()] if hasattr(oban, "doctor") else []
+        findings = await oban.diagnose()
+        examined = await run_command("doctor", "--json", DATABASE_URL=dsn, BRIDGE_NOTIFIER_DSN=dsn)
+    assert {finding.id for finding in findings} >= {"server", "notifications"}
+    assert {each["id"] for each in json.loads(examined.stdout)["findings"]} >= {"server", "notifications"}
     assert len(text()) > 1_000
-    assert_silent(text() + shown + repr(findings) + caplog.text, RIGHT)
+    assert_silent(text() + shown + repr(findings) + examined.stdout + examined.stderr + logged(caplog), RIGHT)
     conn = await asyncpg.connect(dsn)
     rows = await conn.fetch("select to_jsonb(oban_jobs)::text from oban_jobs")
     await conn.execute("delete from oban_jobs")
@@ -319,6 +373,14 @@ async def test_no_command_line_of_a_child_holds_it(dsn_as, begin, app):
         assert "bridge.oban.child" in line
         assert_silent(line, RIGHT)
         assert "postgresql://" not in line
+
+
+async def test_a_client_that_blocks_shows_none(dsn_as):
+    with SyncOban(dsn=dsn_as(RIGHT)) as client:
+        job = await asyncio.to_thread(client.enqueue, Job("W"))
+        assert job.id
+        lane = client._client._pool._lane
+        assert_silent(repr([client, vars(client), vars(client._client), vars(client._client._pool), vars(lane)]), RIGHT)
 
 
 async def test_what_is_handed_to_a_child_and_settings_show_none(dsn_as):
@@ -355,7 +417,7 @@ async def test_a_node_that_loses_its_role_goes_on_without_telling_it(dsn_as, gua
             await until(lambda: asyncio.sleep(0, "password authentication failed" in caplog.text))
             await admin.execute("alter role bob password 'b0b-s3cr3t'")
             await asyncio.wait_for(connected(oban), 10)
-        assert_silent(caplog.text, "b0b-s3cr3t")
+        assert_silent(logged(caplog), "b0b-s3cr3t")
     finally:
         await admin.execute("reassign owned by bob to current_user; drop owned by bob; drop role bob")
         await admin.close()

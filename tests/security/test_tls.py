@@ -12,9 +12,11 @@ from queues.conftest import ends, gate, worker
 from queues.processes.conftest import app, begin
 from queues.rig import connected, node, until
 
+from bridge import Job, Oban
 from bridge.doctor import Level
 from bridge.engine import connect, create_pool
 from bridge.errors import InvalidSetting
+from bridge.sync import SyncOban
 
 from .tls import Certificates, gate_to
 
@@ -29,7 +31,7 @@ def certificates(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def no_environment(monkeypatch, tmp_path):
     """No certificates of whoever runs this, and no options of theirs."""
-    for name in [name for name in os.environ if name.startswith("PGSSL")]:
+    for name in [name for name in os.environ if name.startswith("PG")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path))
 
@@ -154,6 +156,123 @@ async def test_versions_of_tls_may_be_bounded(encrypted, certificates, installed
     await opened(encrypted.dsn(sslmode="require", ssl_min_protocol_version="TLSv1.3"))
 
 
+async def test_a_certificate_that_was_revoked_is_none(encrypted, certificates):
+    options = {"sslmode": "verify-full", "sslrootcert": certificates.root}
+    await opened(encrypted.dsn(**options, sslcrl=certificates.revocations(server=False)))
+    assert encrypted.ways == ["tls"]
+    with pytest.raises(ssl.SSLCertVerificationError, match="certificate revoked"):
+        await opened(encrypted.dsn(**options, sslcrl=certificates.revocations(server=True)))
+    assert encrypted.ways == ["tls"]
+
+
+async def test_a_client_s_key_is_opened_by_its_password(asking, certificates):
+    shown = {"sslcert": certificates.client_cert, "sslkey": certificates.locked_key("tell-me")}
+    dsn = asking.dsn(sslmode="verify-full", sslrootcert=certificates.root, **shown)
+    await opened(f"{dsn}&sslpassword=tell-me")
+    assert asking.ways == ["tls"]
+    for wrong in ("", "&sslpassword=tell-nobody"):
+        with pytest.raises(InvalidSetting, match="sslcert: expected a certificate whose key sslkey names") as told:
+            await opened(f"{dsn}{wrong}")
+        assert "tell-nobody" not in f"{told.value!r}{told.value}"
+    assert asking.ways == ["tls"]
+
+
+@pytest.mark.parametrize("by", ["the DSN", "the environment"])
+async def test_tls_from_the_first_byte_on(installed, certificates, monkeypatch, by):
+    options = {"sslmode": "verify-full", "sslrootcert": certificates.root}
+    async with gate_to(installed, certificates.context(), direct=True) as straight:
+        with monkeypatch.context() as environment:
+            if by == "the environment":
+                environment.setenv("PGSSLNEGOTIATION", "direct")
+            else:
+                options["sslnegotiation"] = "direct"
+            await opened(straight.dsn(**options))
+            assert straight.ways == ["direct tls"]
+            with pytest.raises(ssl.SSLCertVerificationError):
+                await opened(straight.dsn(**options | {"sslrootcert": certificates.other_root}))
+            for mode in ("prefer", "allow", "disable"):
+                with pytest.raises(InvalidSetting, match="sslnegotiation: expected sslmode=require, verify-ca or "):
+                    await opened(straight.dsn(**options | {"sslmode": mode}))
+    assert straight.ways == ["direct tls"]
+
+
+async def test_tls_from_the_first_byte_on_is_not_done_without_where_the_server_asks_for_a_word_first(
+    encrypted, plain, certificates
+):
+    for way in (encrypted, plain):
+        with pytest.raises((OSError, asyncpg.PostgresConnectionError)):
+            await opened(way.dsn(sslmode="require", sslnegotiation="direct", connect_timeout=2))
+        assert way.ways == []
+
+
+async def test_each_of_several_hosts_is_verified(encrypted, plain, installed, certificates):
+    options = {"sslmode": "verify-full", "sslrootcert": certificates.root}
+    async with gate_to(installed, certificates.context(stranger=True)) as strange:
+        await opened(encrypted.dsn(before=[plain, strange], **options))
+        assert (plain.ways, strange.ways, encrypted.ways) == ([], [], ["tls"])
+        with pytest.raises((ssl.SSLCertVerificationError, InvalidSetting)):
+            await opened(strange.dsn(before=[plain], **options))
+        with pytest.raises((ssl.SSLCertVerificationError, InvalidSetting)):
+            await opened(plain.dsn(before=[strange], **options))
+        assert (plain.ways, strange.ways, encrypted.ways) == ([], [], ["tls"])
+
+
+#: Options of libpq's that can't be had, which would be missed in silence.
+DEMANDS = {
+    "channel_binding": "require",
+    "require_auth": "scram-sha-256",
+    "gssencmode": "require",
+    "sslcertmode": "require",
+    "sslcrldir": "/etc/ssl/crl",
+    "requirepeer": "postgres",
+}
+
+OPENINGS = {
+    "connect": opened,
+    "pool": create_pool,
+    "instance": lambda dsn: Oban(dsn=dsn).start(),
+    "in the background": lambda dsn: Oban(dsn=dsn, connect="background").start(),
+    "listener": lambda dsn: Oban(dsn="postgresql://127.0.0.1:1/db", notifier={"dsn": dsn}, queues={"a": 1}).start(),
+    "install": lambda dsn: Oban(dsn=dsn).install(),
+    "doctor": lambda dsn: Oban(dsn=dsn).diagnose(),
+    "sync": lambda dsn: asyncio.to_thread(lambda: SyncOban(dsn=dsn).enqueue(Job("W"))),
+}
+
+
+@pytest.mark.parametrize("by", ["the DSN", "the environment", "a service"])
+@pytest.mark.parametrize("demand", DEMANDS)
+async def test_a_demand_that_can_not_be_met_is_refused_before_anything_is_sent(
+    encrypted, certificates, monkeypatch, tmp_path, demand, by
+):
+    options = {"sslmode": "verify-full", "sslrootcert": certificates.root}
+    match by:
+        case "the DSN":
+            options[demand] = DEMANDS[demand]
+        case "the environment":
+            monkeypatch.setenv(f"PG{demand.replace('_', '').upper()}", DEMANDS[demand])
+        case _:
+            (tmp_path / ".pg_service.conf").write_text(f"[shop]\n{demand}={DEMANDS[demand]}\n")
+            options["service"] = "shop"
+    for opening in OPENINGS.values():
+        with pytest.raises(InvalidSetting, match=f"^{demand}: expected .*leave it out|^{demand}: .* by sslcrl") as told:
+            await opening(encrypted.dsn(**options))
+        assert ("(from environment PG" in str(told.value)) == (by == "the environment")
+    assert encrypted.ways == []
+
+
+async def test_commands_refuse_it_too(encrypted, certificates, tmp_path):
+    dsn = encrypted.dsn(sslmode="verify-full", sslrootcert=certificates.root)
+    for command in (["jobs", "list"], ["doctor"], ["start", "--queues", "default:1"], ["status"]):
+        for told in (
+            await Commands(f"{dsn}&channel_binding=require", tmp_path).process(*command),
+            await Commands(dsn, tmp_path).process(*command, PGCHANNELBINDING="require"),
+        ):
+            assert told.returncode == 1
+            assert "error: channel_binding: expected disable or prefer, got 'require'" in told.stderr
+            assert "tell-nobody" not in told.stdout + told.stderr
+    assert encrypted.ways == []
+
+
 @pytest.mark.parametrize(
     ("options", "told"),
     [
@@ -162,6 +281,9 @@ async def test_versions_of_tls_may_be_bounded(encrypted, certificates, installed
             "sslrootcert: expected a file that can be read",
         ),
         ({"sslmode": "verify-ca"}, "sslrootcert: expected a file that can be read"),
+        ({"sslmode": "verify-full", "sslrootcert": "system"}, "sslrootcert: .* such as /etc/ssl/certs"),
+        ({"sslmode": "verify-full", "sslrootcert": __file__}, "sslrootcert: expected a file of certificates"),
+        ({"sslmode": "require", "sslcrl": "/nowhere/list.crl"}, "sslcrl: expected a file that can be read"),
         ({"sslmode": "require", "sslcert": "/nowhere/client.crt"}, "sslcert: expected a file that can be read"),
         ({"sslmode": "always"}, "sslmode"),
         ({"sslmode": "require", "ssl_min_protocol_version": "SSLv3"}, "dsn"),
@@ -200,6 +322,17 @@ async def test_a_listener_s_own_dsn_has_its_own_options(encrypted, plain, certif
     async with node(plain.dsn(sslmode="disable"), registry, notifier={"dsn": straight}) as oban:
         await asyncio.wait_for(connected(oban), 10)
     assert (set(plain.ways), encrypted.ways) == ({"plain"}, ["tls"])
+
+
+async def test_a_client_that_blocks_encrypts_its_own(encrypted, certificates):
+    def enqueue(root):
+        with SyncOban(dsn=encrypted.dsn(sslmode="verify-full", sslrootcert=root)) as client:
+            return client.enqueue(Job("W")).id
+
+    assert await asyncio.to_thread(enqueue, certificates.root)
+    with pytest.raises(ssl.SSLCertVerificationError):
+        await asyncio.to_thread(enqueue, certificates.other_root)
+    assert set(encrypted.ways) == {"tls"}
 
 
 async def test_children_encrypt_theirs(encrypted, certificates, conn, begin, app):

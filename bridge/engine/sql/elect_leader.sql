@@ -1,6 +1,7 @@
 -- Takes the lease $1 for the node $2 where it is free, has run out or is this node's, for $3 seconds, and tells whose it is.
--- The database's clock decides, so that no node's clock can end another one's lease. One that lasts for longer than any node
--- may ask is from before that clock was set back, and holds nobody up.
+-- The database's clock decides, so that no node's clock can end another one's lease. Where that clock was set back, a lease of
+-- a node that died would last for as much longer. So each renewal is a new start, and one that was made later than a lease of
+-- now would end is from before that: it holds nobody up. Nor does one that lasts for longer than any node may ask.
 with clock as (
   select timezone('UTC', clock_timestamp()) as now
 ),
@@ -11,10 +12,11 @@ elected as (
   on conflict (name) do update
   set
     node = excluded.node,
-    started_at = case when held.node = excluded.node then held.started_at else excluded.started_at end,
+    started_at = excluded.started_at,
     expires_at = excluded.expires_at
   where held.node = excluded.node
     or held.expires_at < excluded.started_at
+    or held.started_at > excluded.expires_at
     or held.expires_at > excluded.started_at + interval '1 hour'
   returning node, expires_at
 )

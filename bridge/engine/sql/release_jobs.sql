@@ -1,9 +1,25 @@
 -- Hands back jobs that this producer stopped before their end; one without attempts left is discarded (as a rescue does).
-update {prefix}.oban_jobs
+-- Only the attempt that was stopped: a producer whose jobs were rescued while it was silent may run a later one of the same job.
+-- A row that somebody holds is left for later, and must not hold up the others; `ack_jobs` says why rows are looked up so.
+with given as (
+  select a.*
+  from unnest($1::bigint[], $2::integer[]) as a (id, attempt)
+  cross join lateral (
+    select j.id
+    from {prefix}.oban_jobs as j
+    where j.id = a.id
+    limit 1
+    for update skip locked
+  ) as free
+  where a.id between '-9223372036854775808'::bigint and 9223372036854775807
+)
+update {prefix}.oban_jobs as j
 set
-  state = case when attempt < max_attempts then 'available' else 'discarded' end::{prefix}.oban_job_state,
-  discarded_at = case when attempt < max_attempts then discarded_at else $3 end
-where id = any($1::bigint[])
-  and attempted_by[2] = $2
-  and (state = 'executing') is true
-returning id, queue, state::text
+  state = case when j.attempt < j.max_attempts then 'available' else 'discarded' end::{prefix}.oban_job_state,
+  discarded_at = case when j.attempt < j.max_attempts then j.discarded_at else $4 end
+from given as a
+where j.id = a.id
+  and j.attempt = a.attempt
+  and j.attempted_by[2] = $3
+  and (j.state = 'executing') is true
+returning j.id, j.queue, j.state::text

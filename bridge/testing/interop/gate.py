@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Final, NamedTuple, Self
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
-from bridge.config import mask_password
+from bridge.address import mask_password
 from bridge.errors import NodeError
 from bridge.testing.interop.ferry import Address, Ferry
 
