@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from string import ascii_uppercase
 from typing import TYPE_CHECKING, Any, Final
 
+from .causes import Causes, Written
 from .ledger import Ledger
-from .load import Orders
+from .orders import Orders
+from .rows import COLUMNS, Row, changes
 from .rules import broken_rules
-from .runs import FINAL, Row, Tally, Verdict, judge
+from .runs import FINAL, Judge, Verdict, judge_all
+from .tally import Tally
 
 if TYPE_CHECKING:
     from .faults import Hit
@@ -97,25 +103,64 @@ class Account:
         return lines
 
 
+def joined(accounts: Sequence[Account]) -> Account:
+    """Return the account of grounds that were struck side by side, each with an account of its own."""
+    whole = Account()
+    for number, account in enumerate(accounts):
+        for name in ("ordered", "confirmed", "found", "others", "executions", "states", "hits"):
+            setattr(whole, name, getattr(whole, name) + getattr(account, name))
+        whole.recovered = _longest(whole.recovered, account.recovered)
+        whole.skipped = {**whole.skipped, **account.skipped}
+        whole.verdict.own += account.verdict.own
+        whole.verdict.unstarted += account.verdict.unstarted
+        whole.verdict.by_fault += account.verdict.by_fault
+        whole.verdict.slowest = _longest(whole.verdict.slowest, account.verdict.slowest)
+        for kind, what in account.wrong.items():
+            whole.blame(kind, *(f"{ascii_uppercase[number]}: {each}" for each in what))
+    return whole
+
+
+def _longest(one: Mapping[str, float], other: Mapping[str, float]) -> dict[str, float]:
+    return {name: max(one.get(name, 0.0), other.get(name, 0.0)) for name in {**one, **other}}
+
+
 def _seconds(value: float | None) -> str:
     return "-" if value is None else f"{value:.1f} s"
 
 
 async def take_account(
-    conn: Any, ledger: Ledger, orders: Orders, hits: Sequence[Hit], skipped: Mapping[str, str] | None = None
+    conn: Any,
+    ledger: Ledger,
+    orders: Orders,
+    hits: Sequence[Hit],
+    skipped: Mapping[str, str] | None = None,
+    written: Sequence[Written] = (),
 ) -> Account:
-    """Return the account of a database whose nodes are at rest."""
+    """Return the account of a database whose nodes are at rest.
+
+    What takes long goes on in a thread, beside whatever else the harness does.
+
+    Args:
+        conn: To the database.
+        ledger: What the jobs noted.
+        orders: What was asked for.
+        hits: What faults did.
+        skipped: Faults that could not be made, with why.
+        written: When outcomes were seen to be written.
+    """
     account = Account(ordered=len(orders), confirmed=orders.confirmed, skipped=skipped or {})
     account.hits = Counter(hit.fault for hit in hits)
-    tally = Tally(ledger)
-    # A line that a process did not come to the end of is the last one of a file whose machine died: not of these.
-    account.blame("lines of the ledger that are none", *ledger.torn)
+    await asyncio.to_thread(ledger.sync)
+    tally = await asyncio.to_thread(Tally, ledger)
     account.executions = tally.executions
     closer = await _read_rows(conn, orders, tally, account)
-    runs = ledger.executions(set(closer))
-    for job, row in closer.items():
-        judge(row, runs.get(job, []), hits, account.verdict)
-    for name, ids in (await broken_rules(conn)).items():
+    runs = await asyncio.to_thread(ledger.executions, closer.keys())
+    judge = Judge(Causes(hits, written, tally.pids), orders, time.monotonic() - time.time())
+    account.verdict = await asyncio.to_thread(judge_all, closer, runs, judge)
+    # A line that a process did not come to the end of is the last one of a file whose machine died: not of these.
+    account.blame("lines of the ledger that are none", *ledger.torn)
+    account.blame("answers that can't be", *orders.wrong)
+    for name, ids in (await broken_rules(conn, tally.pids)).items():
         account.blame(name, *(f"job {job}" for job in ids))
     for name, what in account.verdict.wrong.items():
         account.blame(name, *what)
@@ -127,18 +172,15 @@ async def _read_rows(conn: Any, orders: Orders, tally: Tally, account: Account) 
     closer: dict[int, Row] = {}
     seen, present = bytearray(len(orders)), bytearray(len(tally))
     async with conn.transaction(isolation="repeatable_read", readonly=True):
-        async for record in conn.cursor(
-            "select id, state::text, worker, attempt, max_attempts, args ->> 'n' as n from oban_jobs order by id",
-            prefetch=5000,
-        ):
-            row = Row(*record[:5])
+        async for record in conn.cursor(f"select {COLUMNS} from oban_jobs order by id", prefetch=2000):
+            row = Row(*record)
             if row.id < len(present):
                 present[row.id] = 1
-            if record["n"] is None:
+            if row.n is None:
                 account.others += 1
             else:
-                _check_order(row, int(record["n"]), orders, seen, account)
-            if not tally.is_plain(row):
+                _check_order(row, orders, seen, account)
+            if not _is_plain(row, tally, orders):
                 closer[row.id] = row
     for number in range(len(orders)):
         if orders.id_of(number) and not seen[number]:
@@ -150,19 +192,33 @@ async def _read_rows(conn: Any, orders: Orders, tally: Tally, account: Account) 
     return closer
 
 
-def _check_order(row: Row, number: int, orders: Orders, seen: bytearray, account: Account) -> None:
+def _is_plain(row: Row, tally: Tally, orders: Orders) -> bool:
+    """Return whether a job ran once, to the end that its row tells of, and nobody did anything else to it."""
+    if row.attempt != 1 or tally.ran_once(row.id) != row.state:
+        return False
+    if row.errors != (None if row.state == "completed" else "[1]"):
+        return False
+    number = row.number
+    if number is None or number >= len(orders):
+        return True
+    return row.max_attempts == orders.granted(number) and number not in orders.deeds
+
+
+def _check_order(row: Row, orders: Orders, seen: bytearray, account: Account) -> None:
+    """Hold a row against its order."""
     account.found += 1
     account.states[row.state] += 1
-    if number >= len(orders):
-        account.blame("jobs that nobody ordered", f"job {row.id} of order {number}")
+    number = row.number
+    if number is None or number >= len(orders):
+        account.blame("jobs that nobody ordered", f"job {row.id} of order {row.n}")
         return
     if seen[number]:
         account.blame("jobs that are there twice", f"job {row.id} of order {number}")
     seen[number] = 1
     if orders.id_of(number) not in (0, row.id):
         account.blame("jobs under another id", f"job {row.id} of order {number}, confirmed as {orders.id_of(number)}")
-    if orders.worker_of(number) != row.worker:
-        account.blame("jobs of another worker", f"job {row.id} of {row.worker}, ordered of {orders.worker_of(number)}")
+    for kind, what in changes(row, number, orders):
+        account.blame(kind, what)
 
 
 def _check_doubts(orders: Orders, seen: bytearray, account: Account) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from contextlib import AsyncExitStack, suppress
+from itertools import count
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -19,7 +20,7 @@ from .ground import GONE
 from .ledger import Ledger
 from .load import Load
 from .node import Node
-from .workers import Probe
+from .workers import KINDS, Long, Probe
 
 if TYPE_CHECKING:
     from .ground import Ground
@@ -33,6 +34,12 @@ _FETCH: Final = (
 )  # fmt: skip
 
 _POLL: Final = 0.05
+
+#: Of annexes: each has a ledger of its own, since the ids of its jobs begin at one, and a client by a name of its own.
+_NUMBERS: Final = count(1)
+
+#: What its load holds: all but those jobs whose end would have to be waited for.
+_KINDS: Final = tuple(kind for kind in KINDS if kind.worker is not Long)
 
 
 class Annex:
@@ -55,7 +62,8 @@ class Annex:
         self._ground = ground
         self._suspended = suspended
         self._random = random
-        self._ledger = Ledger(ground.folder / f"ledger-{prefix}")
+        self._name = f"{prefix}-{next(_NUMBERS)}"
+        self._ledger = Ledger(ground.folder / f"ledger-{self._name}")
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -78,14 +86,14 @@ class Annex:
         await self._make()
         self.client = Oban(
             dsn=self._ground.dsn,
-            name=self.prefix,
+            name=self._name,
             prefix=self.prefix,
             connect="background",
             pool_options={"max_size": 3},
         )
         await self._stack.enter_async_context(self.client)
         await self.client.ready()
-        self.load = Load(self.client, self._random)
+        self.load = Load(self.client, self._random, _KINDS)
 
     async def _make(self) -> None:
         sql = _TABLES.read_text("utf-8")

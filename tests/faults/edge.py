@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
+from .ground import GONE
+from .node import RESCUED
 from .workers import QUEUE, Changing
 
 if TYPE_CHECKING:
@@ -20,12 +22,12 @@ if TYPE_CHECKING:
 #: Seconds that it gets until it works.
 _START: Final = 30.0
 
-#: Seconds within which jobs of a node that is not heard run elsewhere: its silence, the next look, a new leader, the
-#: fetch; and as much again, for a busy machine.
-_RESCUE: Final = 10.0
-
 #: The queues that it shares with the others: none whose jobs outlive its stop.
-_QUEUES: Final = f"{QUEUE}:20"
+_SLOTS: Final = 20
+_QUEUES: Final = f"{QUEUE}:{_SLOTS}"
+
+#: Seconds after which jobs are ordered anew for a node, where others had those.
+_AGAIN: Final = 1.0
 
 
 @asynccontextmanager
@@ -88,23 +90,38 @@ async def works_again(ground: Ground, hit: Hit, bound: float) -> Hit:
 async def keep_busy(ground: Ground, node: Node) -> list[Execution]:
     """Wait until a node is in the midst of jobs that end otherwise in a second attempt, and return those.
 
-    What it would overwrite, had they been taken from it, shows in them.
+    What it would overwrite, had they been taken from it, shows in them. There are as many as all nodes can run at once.
     """
-    pids, mine = node.pids(), set[int]()
+    pids, mine, more = node.pids(), set[int](), time.monotonic()
     async with asyncio.timeout(20):
         while not (found := [run for run in ground.ledger.in_flight(pids) if run.job in mine]):
-            if not mine or not ground.ledger.in_flight(pids):
-                mine |= {job.id or 0 for job in await ground.load.order_many(Changing, 60, {"seconds": 0.5})}
+            if time.monotonic() >= more:
+                more += _AGAIN
+                with suppress(*GONE):
+                    ordered = await ground.load.order_many(Changing, _SLOTS * len(ground.nodes), {"seconds": 0.5})
+                    mine |= {job.id or 0 for job in ordered}
             await asyncio.sleep(0.02)
     return found
 
 
-async def ran_elsewhere(ground: Ground, hit: Hit, caught: Sequence[Execution]) -> bool:
-    """Tell whether any of the jobs that a fault caught at a node has run at another one, within the time for that."""
-    jobs = {run.job for run in caught}
-    while time.monotonic() < hit.ended + _RESCUE:
-        runs = ground.ledger.executions(jobs)
-        if any(run.pid not in hit.pids for found in runs.values() for run in found):
-            return True
+async def taken_over(ground: Ground, node: Node, caught: Sequence[Execution]) -> None:
+    """Wait until a job that a node was in the midst of has run at another one, to an end that the first may overwrite.
+
+    Raises:
+        AssertionError: None has, within the time for a rescue.
+    """
+    deadline = time.monotonic() + RESCUED
+    while not await _run_elsewhere(ground, node, caught):
+        if time.monotonic() > deadline:
+            raise AssertionError(f"none of {len(caught)} jobs of {node.name} has run elsewhere within {RESCUED:g} s")
         await asyncio.sleep(0.1)
-    return False
+
+
+async def _run_elsewhere(ground: Ground, node: Node, caught: Sequence[Execution]) -> list[Any]:
+    return await ground.sql(
+        "select from oban_jobs as j join unnest($1::bigint[], $2::int[]) as c (id, attempt) using (id) "
+        "where j.attempt > c.attempt and j.attempted_by[1] <> $3 and j.state = 'cancelled'",
+        [run.job for run in caught],
+        [run.attempt for run in caught],
+        node.name,
+    )

@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from signal import SIGCONT
@@ -19,22 +20,25 @@ import asyncpg
 
 from bridge import Oban
 
+from . import promises
 from .account import Account, take_account
+from .causes import Written
 from .faults import Fault, Hit
 from .ledger import Execution, Ledger
 from .load import Load
 from .node import Node
+from .recovery import GONE, Recovery
 from .site import DATABASE, USER, Site
-from .workers import LONG, QUEUE, Probe, Steady
+from .workers import LONG, QUEUE, Quick, Steady
 
 _POLL: Final = 0.05
 _START: Final = 60.0
 
-#: Lines a second that a node may log while a fault lasts, beside those of the jobs that fail.
-CHATTER: Final = 5.0
+#: Of the node that logs as users see it; the others log only what should not be.
+_TELLING: Final = {"BRIDGE_LOG_LEVEL": "info"}
 
-#: Whatever a connection may say while a fault lasts.
-GONE: Final = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError)
+#: Lines a second that a node may log while a fault lasts, beside those of the jobs themselves.
+CHATTER: Final = 5.0
 
 
 class Ground:
@@ -43,7 +47,7 @@ class Ground:
     Its folder holds the ledger, a log of each node (`a.log`), and one of the harness itself (`harness.log`).
 
     Args:
-        nodes: How many nodes are started, `a`, `b`, … by name.
+        nodes: How many nodes are started, `a`, `b`, … by name; `a` logs at the level that is the default.
         processes: How many processes each of them runs its jobs in, or a number for each.
         random: Chooses what the load holds; default unseeded.
         settings: PostgreSQL's, by name.
@@ -78,6 +82,8 @@ class Ground:
         self.skipped: dict[str, str] = {}
         #: How many seconds each fault's end was past when all nodes worked again, by the fault's name.
         self.recovered: dict[str, list[float]] = {}
+        #: When outcomes were seen to be written.
+        self.written: list[Written] = []
         self._processes = [processes] * nodes if isinstance(processes, int) else list(processes)
         self._environment = environment or {}
         self._keep = keep
@@ -112,14 +118,20 @@ class Ground:
         if self.standby is not None:
             await self.standby.open()
             await self.rebuild_standby()
-        self.client = Oban(dsn=self.dsn, connect="background", pool_options={"max_size": 3, "timeout": 10})
+        self.client = Oban(
+            dsn=self.dsn,
+            name=self.folder.name,  # there may be other grounds in this process
+            connect="background",
+            pool_options={"max_size": 3, "timeout": 10},
+        )
         await self.client.install()
         await self._stack.enter_async_context(self.client)
         await self.client.ready()
         self.load = Load(self.client, self.random)
         self._syncing = asyncio.create_task(self._sync(), name="faults-sync")
         for name, processes in zip(ascii_lowercase, self._processes, strict=False):
-            self.add_node(name, processes=processes).start()
+            environment = {} if self.nodes else _TELLING
+            self.add_node(name, processes=processes, environment=environment).start()
         await self.works_again(_START)
 
     async def _sync(self) -> None:
@@ -189,6 +201,12 @@ class Ground:
         await self.sql("alter system set synchronous_standby_names = '*'")
         await self.sql("select pg_reload_conf()")
         await self._until("select from pg_stat_replication where sync_state = 'sync'")
+        # Commits wait for the standby once the checkpointer has heard of the setting, which this statement waits for;
+        # what was confirmed before may not have reached it yet.
+        await self.sql("checkpoint", timeout=30)
+        written = (await self.sql("select pg_current_wal_lsn()::text as lsn"))[0]["lsn"]
+        arrived = "select from pg_stat_replication where sync_state = 'sync' and flush_lsn >= $1::text::pg_lsn"
+        await self._until(arrived, written)
         await dying.kill()
         conn = await asyncpg.connect(taking.dsn, timeout=10)
         try:
@@ -210,10 +228,10 @@ class Ground:
             raise RuntimeError("the ground has no standby: make it with standby=True")
         return self.standby
 
-    async def _until(self, query: str, timeout: float = 30) -> None:
+    async def _until(self, query: str, *values: Any, timeout: float = 30) -> None:
         """Wait until a query returns anything."""
         deadline = time.monotonic() + timeout
-        while not await self.sql(query):
+        while not await self.sql(query, *values):
             if time.monotonic() > deadline:
                 raise AssertionError(f"nothing came of {query} within {timeout:g} s")
             await asyncio.sleep(_POLL)
@@ -225,12 +243,20 @@ class Ground:
         self.load.start(jobs=jobs, rate=rate)
 
     async def busy(self, count: int = 1, pid: int | None = None, timeout: float = 20) -> None:
-        """Wait until so many executions more have begun, by one process where a `pid` is given."""
+        """Wait until so many executions more have begun, by one process where a `pid` is given.
+
+        Where the load is too thin for that, or over, quick jobs are added to it.
+        """
         before = self.ledger.begun(pid)
         deadline = time.monotonic() + timeout
+        more = time.monotonic() + 0.3
         while self.ledger.begun(pid) < before + count:
             if time.monotonic() > deadline:
                 raise AssertionError(f"no {count} jobs began within {timeout:g} s")
+            if time.monotonic() > more:
+                more += 1
+                with suppress(*GONE):
+                    await self.load.order_many(Quick, 2 * count * len(self.nodes))
             await asyncio.sleep(_POLL)
 
     async def in_flight(
@@ -261,13 +287,19 @@ class Ground:
             self.skipped[fault.name] = lack
             return None
         marks = [(node, node.mark()) for node in self.nodes]
+        before = {node: node.pids() for node in self.nodes if node.alive}
         began = time.monotonic()
         hit = await fault.strike(self, random)
         self.hits.append(hit)
         took = await self.works_again(fault.bound)
+        if hit.is_harmful and fault.rescue is not None:
+            alone = all(node.name in hit.nodes or hit.pids & pids for node, pids in before.items())
+            self.hits[-1] = replace(hit, rescued=hit.ended + fault.rescue + (took if alone else 0.0))
         self.recovered.setdefault(fault.name, []).append(took)
         self._check_chatter(marks, time.monotonic() - began)
         await fault.check(self, hit)
+        until = await promises.all_written(self, hit)
+        self.written.append(Written(time.monotonic(), until))
         return hit
 
     def _check_chatter(self, marks: list[tuple[Node, int]], seconds: float) -> None:
@@ -294,43 +326,14 @@ class Ground:
         await self.works_again(_START)
 
     async def works_again(self, bound: float) -> float:
-        """Wait until every node has run a fresh job, and return the seconds it took.
+        """Wait until every node works, and return the seconds it took.
+
+        It has run a fresh job of its own queue then, and begun one of the shared queue, where it runs that.
 
         Raises:
-            AssertionError: One did not within `bound` seconds.
+            AssertionError: One does not within `bound` seconds.
         """
-        begun = time.monotonic()
-        left = {node.name: node for node in self.nodes if node.alive}
-        asked: dict[str, int] = {}
-        while left:
-            with suppress(*GONE):
-                await self._probe(left, asked)
-            if left and time.monotonic() - begun > bound:
-                raise AssertionError(
-                    f"nodes {', '.join(left)} did not work again within {bound:g} s{self._last_words(left)}"
-                )
-            await asyncio.sleep(_POLL if left else 0)
-        if dead := [node.name for node in self.nodes if not node.alive]:
-            raise AssertionError(f"nodes {', '.join(dead)} are dead: a fault starts anew what it kills")
-        return time.monotonic() - begun
-
-    async def _probe(self, left: dict[str, Node], asked: dict[str, int]) -> None:
-        """Ask every node that was not asked yet, and strike out those that have answered."""
-        for name, node in left.items():
-            if name not in asked:
-                async with asyncio.timeout(2):
-                    asked[name] = (await self.client.enqueue(Probe.new({}, queue=node.probes))).id or 0
-        rows = await self.sql(
-            "select id from oban_jobs where id = any($1::bigint[]) and state = 'completed'",
-            list(asked.values()),
-            timeout=2,
-        )
-        done = {row["id"] for row in rows}
-        for name in [name for name, job in asked.items() if job in done]:
-            left.pop(name, None)
-
-    def _last_words(self, nodes: dict[str, Node]) -> str:
-        return "".join(f"\n{name}: {str(line)[:300]}" for name, node in nodes.items() for line in node.lines()[-2:])
+        return await Recovery(self).wait(bound)
 
     # The end
 
@@ -354,7 +357,7 @@ class Ground:
         """Return the account of all that has happened."""
         conn = await asyncpg.connect(self.dsn)
         try:
-            account = await take_account(conn, self.ledger, self.load.orders, self.hits, self.skipped)
+            account = await take_account(conn, self.ledger, self.load.orders, self.hits, self.skipped, self.written)
         finally:
             await conn.close()
         account.recovered = {name: max(times) for name, times in self.recovered.items()}
@@ -363,15 +366,17 @@ class Ground:
 
 @contextmanager
 def _logged_to(path: Path) -> Iterator[None]:
-    """Write what the client and the gates log to a file: an outage makes them say much."""
+    """Write what the client, its driver and the gates log to a file: an outage makes them say much."""
     handler = logging.FileHandler(path)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    logger = logging.getLogger("bridge")
-    logger.addHandler(handler)
+    loggers = [logging.getLogger(name) for name in ("bridge", "asyncpg")]
+    for logger in loggers:
+        logger.addHandler(handler)
     try:
         yield
     finally:
-        logger.removeHandler(handler)
+        for logger in loggers:
+            logger.removeHandler(handler)
         handler.close()
 
 

@@ -1,86 +1,67 @@
-"""The load: a client that goes on enqueueing through every fault, and its book of what was confirmed."""
+"""The load: a client that goes on enqueueing through every fault, and changes its mind about some jobs."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from array import array
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
 from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
 from bridge import Job, Oban
 
-from .workers import KINDS
+from .orders import Deed, Orders
+from .workers import KINDS, Cancelled, Discarded, Doomed, Long, Unique
 
 if TYPE_CHECKING:
     from bridge import Worker
 
+    from .workers import Kind
+
 #: Jobs in one insert.
 BATCH: Final = 250
 
-_WORKERS: Final = tuple(kind.worker.options.name for kind in KINDS)
+#: After every so many inserts a job is ordered that is cancelled later, and one that has ended is retried.
+_MEDDLING: Final = 4
 
+#: Seconds that a job takes that is to be cancelled, and within which it is.
+_LONG: Final = 4.0
+_CHANGED: Final = 3.0
 
-class Orders:
-    """What the client asked for: each job has a number, in its args as `n`, and the id that was confirmed for it.
-
-    An order without an id is in doubt: the client saw an error, so the job may be there or not, but never twice.
-    """
-
-    def __init__(self) -> None:
-        self._ids = array("Q")
-        self._workers: list[str] = []  # interned names, so eight bytes each
-        #: The first number of each insert whose answer was an error, and its jobs' count: all are there, or none is.
-        self.doubts: list[tuple[int, int]] = []
-
-    def __len__(self) -> int:
-        return len(self._ids)
-
-    def add(self, worker: str) -> int:
-        """Return the number of a new order, in doubt yet."""
-        self._ids.append(0)
-        self._workers.append(worker)
-        return len(self._ids) - 1
-
-    def confirm(self, number: int, job: int) -> None:
-        """Note that a job was inserted for an order."""
-        self._ids[number] = job
-
-    def id_of(self, number: int) -> int:
-        """Return the id of an order's job, 0 where it is in doubt."""
-        return self._ids[number]
-
-    def worker_of(self, number: int) -> str:
-        """Return the worker's name of an order."""
-        return self._workers[number]
-
-    @property
-    def confirmed(self) -> int:
-        """How many were confirmed."""
-        return len(self._ids) - self._ids.count(0)
+#: Jobs that end by themselves without being completed.
+_ENDING: Final = (Cancelled, Discarded, Doomed)
 
 
 class Load:
     """Enqueues jobs of all kinds, and keeps the book.
 
+    Beside its inserts of many it inserts some jobs that must be there once, each more than once; cancels some that wait
+    or run; and retries some that have ended.
+
     Args:
         client: Inserts; it must stand whatever happens to the database.
         random: Chooses the kinds.
+        kinds: Of which it chooses; default all.
     """
 
-    def __init__(self, client: Oban, random: Random) -> None:
+    def __init__(self, client: Oban, random: Random, kinds: Sequence[Kind] = KINDS) -> None:
         self.orders = Orders()
-        #: Why inserts failed, and how many batches.
+        #: What was refused, and how often, by the error's name.
         self.refusals: dict[str, int] = {}
         self._client = client
         self._random = random
+        self._kinds = kinds
+        self._whims = Random(random.random())  # of its own, so that no answer changes what the load holds
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
+        self._unique: deque[int] = deque(maxlen=50)
+        self._ending: deque[int] = deque(maxlen=50)
+        self._unwanted: deque[tuple[float, int]] = deque()
 
     async def order(self, worker: type[Worker], args: dict[str, Any] | None = None, **options: Any) -> Job[Any]:
         """Enqueue one job of a kind for a fault's own purpose, booked like all others; errors are raised."""
-        number = self.orders.add(worker.options.name)
+        number = self.orders.add(worker, args, options)
         job = await self._client.enqueue(worker.new({**(args or {}), "n": number}, **options))
         self.orders.confirm(number, job.id or 0)
         return job
@@ -89,7 +70,7 @@ class Load:
         self, worker: type[Worker], count: int, args: dict[str, Any] | None = None, **options: Any
     ) -> list[Job[Any]]:
         """Enqueue many jobs of a kind in one insert, such as with one `scheduled_at`; errors are raised."""
-        numbers = [self.orders.add(worker.options.name) for _ in range(count)]
+        numbers = [self.orders.add(worker, args, options) for _ in range(count)]
         doubt = (numbers[0], count)
         self.orders.doubts.append(doubt)
         jobs = await self._client.enqueue_many(
@@ -121,24 +102,87 @@ class Load:
 
     async def _run(self, jobs: int, rate: float) -> None:
         self._stopping = False
-        begun, done = time.monotonic(), 0
+        begun, done, turn = time.monotonic(), 0, 0
         while done < jobs and not self._stopping:
             done += await self._insert(min(BATCH, jobs - done))
+            await self._meddle(turn)
+            turn += 1
             await asyncio.sleep(max(0.0, begun + done / rate - time.monotonic()))
 
     async def _insert(self, count: int) -> int:
         """Enqueue so many, and return how many were confirmed: all or none."""
-        kinds = self._random.choices(KINDS, [kind.share for kind in KINDS], k=count)
-        numbers = [self.orders.add(kind.worker.options.name) for kind in kinds]
-        jobs = [kind.worker.new({"n": number}) for kind, number in zip(kinds, numbers, strict=True)]
-        try:
-            inserted: Sequence[Job[Any]] = await self._client.enqueue_many(jobs)
-        except Exception as error:  # whatever a fault makes of it
-            name = type(error).__name__
-            self.refusals[name] = self.refusals.get(name, 0) + 1
-            self.orders.doubts.append((numbers[0], count))
+        kinds = self._random.choices(self._kinds, [kind.share for kind in self._kinds], k=count)
+        first, jobs = len(self.orders), []
+        for number, kind in enumerate(kinds, first):
+            args, options = kind.variants[number % len(kind.variants)]
+            self.orders.add(kind.worker, args, options)
+            jobs.append(kind.worker.new({**args, "n": number}, **options))
+        inserted: Sequence[Job[Any]] | None = await self._try(self._client.enqueue_many, jobs)
+        if inserted is None:
+            self.orders.doubts.append((first, count))
             await asyncio.sleep(0.2)
             return 0
-        for number, job in zip(numbers, inserted, strict=True):
+        for number, (job, kind) in enumerate(zip(inserted, kinds, strict=True), first):
             self.orders.confirm(number, job.id or 0)
+            if kind.worker in _ENDING:
+                self._ending.append(number)
         return count
+
+    async def _try(self, what: Callable[..., Awaitable[Any]], *values: Any) -> Any:
+        """Return the answer, or None where there is none, whatever a fault makes of it."""
+        try:
+            return await what(*values)
+        except Exception as error:
+            name = type(error).__name__
+            self.refusals[name] = self.refusals.get(name, 0) + 1
+            return None
+
+    # What is done to single jobs
+
+    async def _meddle(self, turn: int) -> None:
+        await self._insert_unique()
+        if turn % _MEDDLING == 0:
+            await self._order_unwanted()
+        if turn % _MEDDLING == _MEDDLING // 2 and self._ending:
+            number = self._whims.choice(self._ending)
+            await self._do("retry", number, self._client.retry_job)
+        while self._unwanted and self._unwanted[0][0] <= time.monotonic():
+            await self._do("cancel", self._unwanted.popleft()[1], self._client.cancel_job)
+
+    async def _insert_unique(self) -> None:
+        """Insert a job twice at once, and again while no answer comes; in its turn one that was inserted long ago."""
+        if self._unique and self._whims.random() < 1 / 2:
+            number = self._whims.choice(self._unique)
+        else:
+            number = self.orders.add(Unique)
+            self._unique.append(number)
+        while not self._stopping:
+            twins = (self._try(self._client.enqueue, Unique.new({"n": number})) for _ in range(2))
+            answers = await asyncio.gather(*twins)
+            for job in filter(None, answers):
+                self._confirm_unique(number, job.id or 0)
+            if any(answers):
+                return
+            await asyncio.sleep(0.2)
+
+    def _confirm_unique(self, number: int, job: int) -> None:
+        known = self.orders.id_of(number)
+        if not job or known not in (0, job):
+            self.orders.wrong.append(f"order {number} is job {job}, and was job {known}")
+        self.orders.confirm(number, job)
+
+    async def _order_unwanted(self) -> None:
+        number = self.orders.add(Long, {"seconds": _LONG})
+        job = await self._try(self._client.enqueue, Long.new({"seconds": _LONG, "n": number}))
+        if job is not None:
+            self.orders.confirm(number, job.id or 0)
+            self._unwanted.append((time.monotonic() + self._whims.uniform(0, _CHANGED), number))
+
+    async def _do(self, what: str, number: int, how: Callable[[int], Awaitable[bool]]) -> None:
+        deed = self.orders.deed(number, Deed(what, time.monotonic()))
+        deed.done = await self._try(how, self.orders.id_of(number))
+        if deed.done is not None:
+            deed.answered = time.monotonic()
+
+
+__all__ = ["BATCH", "Load", "Orders"]

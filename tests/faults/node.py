@@ -22,9 +22,23 @@ _TESTS: Final = Path(__file__).resolve().parent.parent
 _IMPORTS: Final = "faults.workers"
 _PATIENCE: Final = 30.0
 
-#: A rescue within 5 s: silence of 3 s, looked for twice a second, by a leader who is replaced within 3 s.
+#: Seconds of silence after which a node counts as dead: four beats, of which three may be late, as processes are that
+#: share two processors with many. All times that have to do with silence follow from it.
+RESCUE_AFTER: Final = 3.0
+
+#: Seconds, at the least and at the most, for which a fault silences who isn't dead: longer than the dead get.
+SILENCE: Final = (1.1 * RESCUE_AFTER, 1.4 * RESCUE_AFTER)
+
+#: Seconds of a silence that no rescue may follow: with the beat before it and the way back, that of nobody dead.
+BRIEF: Final = 0.2 * RESCUE_AFTER
+
+#: Seconds within which the jobs of what died run again: its silence, the next look, a new leader, the fetch; and as
+#: much again, for a busy machine.
+RESCUED: Final = 2 * (RESCUE_AFTER + 2.0)
+
+#: A rescue within 5 s: silence is looked for twice a second, by a leader who is replaced within 3 s.
 QUICK: Final[dict[str, Any]] = {
-    "LIFELINE_RESCUE_AFTER": 3.5,
+    "LIFELINE_RESCUE_AFTER": RESCUE_AFTER,
     "LIFELINE_INTERVAL": 0.5,
     "LEADER_INTERVAL": 1.5,
     "STAGER_INTERVAL": 0.25,
@@ -177,7 +191,7 @@ class Node:
         return sum(not str(line.get("event", "")).startswith("oban.job.") for line in self.lines(since))
 
     def _arguments(self) -> list[str]:
-        queues = f"{self.queues},{self.probes}:2"
+        queues = f"{self.queues},{self.probes}:4"
         return [f"--dsn={self.dsn}", f"--node={self.name}", f"--queues={queues}", f"--import={_IMPORTS}", "--wait"]
 
     def _environment(self) -> dict[str, str]:

@@ -10,16 +10,15 @@ from contextlib import suppress
 from random import Random
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
+from . import promises
 from .faults import Fault, Hit
 from .ground import GONE
 from .ledger import Execution
+from .node import SILENCE
 from .workers import LONG, Steady
 
 if TYPE_CHECKING:
     from .ground import Ground
-
-#: Seconds of an outage in which every node falls silent for longer than a dead one would: nobody may conclude that.
-SILENT: Final = (4.5, 6.5)
 
 #: Seconds within which outcomes that waited for the database are written: the longest pause of those who wait, and the
 #: write.
@@ -34,13 +33,17 @@ class Outage(Fault):
     """Takes the database away while jobs run that end before it is back.
 
     Attributes:
-        lasting: Seconds of the outage, at the least and at the most.
+        lasting: Seconds of the outage, at the least and at the most; by default every node falls silent for longer
+            than a dead one would, and nobody may conclude that.
     """
 
-    lasting: ClassVar[tuple[float, float]] = SILENT
+    lasting: ClassVar[tuple[float, float]] = SILENCE
 
     def __init__(self) -> None:
         self._caught: list[Execution] = []
+
+    async def prepare(self, ground: Ground) -> None:
+        """Make ready for it, before the jobs that it is to catch begin; `bring_back` undoes that as well."""
 
     @abstractmethod
     async def take_away(self, ground: Ground, random: Random) -> str:
@@ -48,12 +51,13 @@ class Outage(Fault):
 
     @abstractmethod
     async def bring_back(self, ground: Ground) -> None:
-        """Make the database whole again, whether or not `take_away` came to its end."""
+        """Make the database whole again, whether or not `prepare` and `take_away` came to their end."""
 
     async def strike(self, ground: Ground, random: Random) -> Hit:
-        self._caught = await half_way(ground, frozenset[int]().union(*(node.pids() for node in ground.nodes)))
-        began = time.monotonic()
         try:
+            await self.prepare(ground)
+            self._caught = await half_way(ground, frozenset[int]().union(*(node.pids() for node in ground.nodes)))
+            began = time.monotonic()
             note = await self.take_away(ground, random)
             await asyncio.sleep(random.uniform(*self.lasting))
         finally:
@@ -92,7 +96,7 @@ async def acked(ground: Ground, caught: Collection[Execution], hit: Hit) -> None
         AssertionError: One is not in time, one was run again, or none ended during the outage.
     """
     ids = {run.job for run in caught}
-    runs = ground.ledger.executions(ids)
+    runs = await promises.executions(ground, ids)
     ended = {job for job in ids if (end := runs[job][0].ended) is not None and end <= hit.ended}
     if not ended:
         raise AssertionError(f"{hit.fault}: none of {len(ids)} jobs ended while the database was away")

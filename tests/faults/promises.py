@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from .ledger import Execution
 
 if TYPE_CHECKING:
+    from .faults import Hit
     from .ground import Ground
 
 
@@ -57,6 +58,57 @@ async def _running(ground: Ground, attempts: Collection[tuple[int, int]]) -> lis
         [attempt for _, attempt in attempts],
     )
     return [row["id"] for row in rows]
+
+
+async def all_written(ground: Ground, hit: Hit, within: float = 5.0) -> float:
+    """Wait until all that had ended by a fault's end has its outcome in its row, but for what faults have hit.
+
+    So nothing of it is on its way any more when the next fault strikes, which could not explain its loss. Return that
+    moment, the fault's end.
+
+    Raises:
+        AssertionError: An outcome is not written so many seconds after the fault's end, or a second after this call
+            where that comes later.
+    """
+    deadline = max(hit.ended + within, time.monotonic() + 1)
+    runs = await _ended(ground, hit)
+    while running := set(await _running(ground, [(run.job, run.attempt) for run in runs])):
+        if time.monotonic() > deadline:
+            late = [run for run in runs if run.job in running]
+            raise AssertionError(
+                f"{hit.fault}: {len(late)} outcomes are not written {within:g} s after, {await _why(ground, late)}"
+            )
+        await asyncio.sleep(0.1)
+    return hit.ended
+
+
+async def _ended(ground: Ground, hit: Hit) -> list[Execution]:
+    """Return executions that ended by a fault's end, that none has hit, and whose rows say that they go on."""
+    going_on = {(run.job, run.attempt) for run in ground.ledger.in_flight(_pids(ground))}
+    rows = await ground.sql("select id, attempt from oban_jobs where state = 'executing'")
+    attempts = {(row["id"], row["attempt"]) for row in rows} - going_on
+    found = await executions(ground, {job for job, _ in attempts}) if attempts else {}
+    return [
+        run
+        for runs in found.values()
+        for run in runs
+        if (run.job, run.attempt) in attempts
+        and run.ended is not None
+        and run.ended <= hit.ended
+        and run.outcome != "interrupted"
+        and not any(each.explains(run) for each in (*ground.hits, hit))
+    ]
+
+
+async def _why(ground: Ground, late: list[Execution]) -> str:
+    """Return what may tell why outcomes are late: what their nodes have said last, and what the server does."""
+    names = {run.node for run in late}
+    said = [str(line)[:300] for node in ground.nodes if node.name in names for line in node.lines()[-3:]]
+    busy = await ground.sql(
+        "select pid, state, wait_event, now() - xact_start as since, left(query, 500) as query, pg_blocking_pids(pid) "
+        "from pg_stat_activity where backend_type = 'client backend' and state <> 'idle' and pid <> pg_backend_pid()"
+    )
+    return f"as of {late[0]}; nodes said {said}; the server does {[dict(row) for row in busy]}"
 
 
 async def written(ground: Ground, pids: Collection[int], since: float) -> None:

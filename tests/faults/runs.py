@@ -2,76 +2,33 @@
 
 from __future__ import annotations
 
-from array import array
+import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
-from .ledger import Execution, Ledger
-from .workers import ENDS
+from .causes import Causes
+from .faults import UNDER_WAY
+from .workers import ENDS, LONG, QUEUE
 
 if TYPE_CHECKING:
-    from .faults import Hit
+    from .ledger import Execution
+    from .orders import Deed, Orders
+    from .rows import Row
 
 FINAL: Final = ("completed", "discarded", "cancelled")
 
 #: Outcomes after which a worker wants its job to run again.
-_OWN: Final = ("failed", "snoozed")
+_OWN: Final = ("failed", "snoozed", "timeout")
 
-_OUTCOMES: Final = ("-", "completed", "discarded", "cancelled", "failed", "snoozed", "interrupted")
-_CODES: Final = {name: code for code, name in enumerate(_OUTCOMES)}
+#: Outcomes that come with an error in the row, and those that don't.
+_WITH_ERROR: Final = ("failed", "timeout", "cancelled", "discarded")
+_WITHOUT_ERROR: Final = ("completed", "snoozed")
 
-
-class Row(NamedTuple):
-    """What the account needs of a row."""
-
-    id: int
-    state: str
-    worker: str
-    attempt: int
-    max_attempts: int
-
-
-class Tally:
-    """One pass over the ledger, eight bytes a job: enough to tell which jobs are worth a closer look."""
-
-    def __init__(self, ledger: Ledger) -> None:
-        self.starts, self._ends, self._attempts = array("H"), array("H"), array("H")
-        self._outcomes = bytearray()
-        self.executions = 0
-        for line in ledger.lines():
-            self._grow(line.job)
-            if line.mark == "S":
-                self.executions += 1
-                self.starts[line.job] += 1
-            else:
-                self._ends[line.job] += 1
-                self._attempts[line.job] = line.attempt
-                self._outcomes[line.job] = _CODES.get(line.outcome, 0)
-
-    def is_plain(self, row: Row) -> bool:
-        """Return whether the job ran once, from its start to the end that its row tells of."""
-        if row.id >= len(self.starts):
-            return False
-        once = self.starts[row.id] == self._ends[row.id] == self._attempts[row.id] == row.attempt == 1
-        return once and _OUTCOMES[self._outcomes[row.id]] == row.state
-
-    def ran(self, job: int) -> bool:
-        """Return whether anything is noted of a job."""
-        return job < len(self.starts) and bool(self.starts[job] or self._ends[job])
-
-    def __len__(self) -> int:
-        return len(self.starts)
-
-    def _grow(self, job: int) -> None:
-        more = job + 1 - len(self.starts)
-        if more > 0:
-            more += 4096
-            for column in (self.starts, self._ends, self._attempts):
-                column.extend([0] * more)
-            self._outcomes.extend(bytes(more))
+#: Seconds that a job may wait for a place in the queue of those that last: as long as the others there do.
+_LASTING: Final = 10.0
 
 
 @dataclass(slots=True)
@@ -79,7 +36,7 @@ class Verdict:
     """What came of the closer looks.
 
     Attributes:
-        own: Executions that a worker's own failures and snoozes asked for.
+        own: Executions that a worker's own failures and snoozes asked for, or somebody from outside.
         by_fault: Second executions that a fault explains, by its name.
         slowest: Seconds from a fault's begin until the last of the jobs that it hit ran again, by its name.
         unstarted: Attempts that are counted in rows, and began nowhere: they were claimed, and died on the way.
@@ -97,51 +54,183 @@ class Verdict:
         self.wrong.setdefault(kind, []).append(what)
 
 
-def judge(row: Row, runs: Sequence[Execution], hits: Sequence[Hit], verdict: Verdict) -> None:
-    """Hold the executions of a job against its row, and against the faults that there were."""
-    ordered = sorted(runs, key=lambda run: (run.attempt, run.began))
-    for former, later in pairwise(ordered):
-        _judge_pair(former, later, hits, verdict)
-    attempts = {run.attempt for run in ordered}
-    last = max(attempts, default=0)
-    if last > row.attempt:
-        verdict.blame("rows overwritten by an older attempt", f"{row} after {ordered[-1]}")
-    if unstarted := row.attempt - len(attempts):
-        verdict.unstarted += unstarted
-        if not hits:
-            verdict.blame("attempts that never began, with no fault", f"{row}: {ordered}")
-    _judge_state(row, ordered, hits, verdict)
+class Judge:
+    """Holds the executions of jobs against their rows, their orders, and the faults that there were.
+
+    Args:
+        causes: The faults.
+        orders: What was ordered, and done to jobs from outside.
+        offset: What is added to Unix time to have that of `time.monotonic()`.
+    """
+
+    def __init__(self, causes: Causes, orders: Orders, offset: float = 0.0) -> None:
+        self.verdict = Verdict()
+        self._causes = causes
+        self._orders = orders
+        self._offset = offset
+
+    def judge(self, row: Row, runs: Sequence[Execution]) -> None:
+        """Take a job."""
+        _Case(row, runs, self._deeds(row), self._causes, self.verdict).judge(self._granted(row), self._offset)
+
+    def _deeds(self, row: Row) -> Sequence[Deed]:
+        return () if row.number is None else self._orders.deeds.get(row.number, ())
+
+    def _granted(self, row: Row) -> int | None:
+        """Return the attempts that an order was given; None where nobody knows."""
+        number = row.number
+        return None if number is None or number >= len(self._orders) else self._orders.granted(number)
 
 
-def _judge_pair(former: Execution, later: Execution, hits: Sequence[Hit], verdict: Verdict) -> None:
-    reasons = [hit for hit in hits if hit.explains(former)]
-    if former.attempt == later.attempt and not any(hit.repeats for hit in reasons):
-        verdict.blame("attempts that ran twice", f"{former} and {later}")
-    if former.outcome in _OWN and (former.ended or 0) <= later.began:
-        verdict.own += 1
-        return
-    if not reasons:
-        verdict.blame("second executions that no fault explains", f"{former}, then {later}")
-        return
-    # An execution without an end died, or its process is hung up yet: only the former is a fault's that ends processes.
-    if former.ended is not None and former.ended > later.began and not any(hit.overlaps for hit in reasons):
-        verdict.blame("executions at the same time that no fault explains", f"{former} and {later}")
-    hit = reasons[-1]
-    verdict.by_fault[hit.fault] += 1
-    verdict.slowest[hit.fault] = max(verdict.slowest.get(hit.fault, 0.0), later.began - hit.began)
+class _Case:
+    """One job."""
+
+    def __init__(
+        self, row: Row, runs: Sequence[Execution], deeds: Sequence[Deed], causes: Causes, verdict: Verdict
+    ) -> None:
+        self._row = row
+        self._runs = sorted(runs, key=lambda run: (run.attempt, run.began))
+        self._causes = causes
+        self._verdict = verdict
+        self._why = {run: causes.of(run) for run in self._runs}
+        self._cancels = [deed for deed in deeds if deed.what == "cancel" and deed.done is not False]
+        self._retries = [deed for deed in deeds if deed.what == "retry" and deed.done is not False]
+
+    def judge(self, granted: int | None, offset: float) -> None:
+        for former, later in pairwise(self._runs):
+            self._judge_pair(former, later)
+        if self._runs and self._runs[-1].attempt > self._row.attempt:
+            self._blame("rows overwritten by an older attempt", f"after {self._runs[-1]}")
+        unstarted = self._judge_unstarted(offset)
+        if granted is not None:
+            self._judge_granted(granted, unstarted)
+        self._judge_state()
+        if self._cancels:
+            self._judge_cancelled()
+        else:
+            self._judge_errors()
+
+    def _blame(self, kind: str, what: str = "") -> None:
+        self._verdict.blame(kind, f"{self._row}: {what or self._runs}")
+
+    # Why it ran again
+
+    def _judge_pair(self, former: Execution, later: Execution) -> None:
+        reasons = [cause.hit for cause in self._why[former]]
+        if former.attempt == later.attempt and not any(hit.repeats for hit in reasons):
+            self._blame("attempts that ran twice", f"{former} and {later}")
+        if self._is_own(former, later):
+            self._verdict.own += 1
+            return
+        if not reasons:
+            self._blame("second executions that no fault explains", f"{former}, then {later}")
+            return
+        # One without an end died, or its process is hung up yet: only the former is a fault's that ends processes.
+        if former.ended is not None and former.ended > later.began and not any(hit.overlaps for hit in reasons):
+            self._blame("executions at the same time that no fault explains", f"{former} and {later}")
+        cause = self._why[former][-1]
+        self._verdict.by_fault[cause.hit.fault] += 1
+        took = later.began - cause.hit.began
+        self._verdict.slowest[cause.hit.fault] = max(self._verdict.slowest.get(cause.hit.fault, 0.0), took)
+        if cause.rescued is not None and later.began > cause.rescued + self._waiting():
+            self._blame("jobs that ran again too late", f"{former}, then {later}, {took:.1f} s after {cause.hit.fault}")
+
+    def _is_own(self, former: Execution, later: Execution) -> bool:
+        """Tell whether the worker, or somebody from outside, wanted the job to run again."""
+        if former.ended is None or former.ended > later.began:
+            return False
+        return former.outcome in _OWN or any(
+            deed.asked <= later.began and (deed.answered is None or deed.answered >= former.ended)
+            for deed in self._retries
+        )
+
+    def _waiting(self) -> float:
+        """Return for how long others may rightly be before it once it is rescued."""
+        if self._row.priority > 0:
+            return math.inf
+        # A queue of a node's own waits for that node.
+        return {QUEUE: 0.0, LONG: _LASTING}.get(self._row.queue, math.inf)
+
+    # Attempts
+
+    def _judge_unstarted(self, offset: float) -> int:
+        """Look for a fault in which each attempt got lost that began nowhere, and return how many those are."""
+        begun = {run.attempt for run in self._runs}
+        missing = [attempt for attempt in range(1, self._row.attempt + 1) if attempt not in begun]
+        self._verdict.unstarted += len(missing)
+        for attempt in missing:
+            after = max((run.began for run in self._runs if run.attempt < attempt), default=-math.inf)
+            before = min((run.began for run in self._runs if run.attempt > attempt), default=math.inf)
+            claimed, node = None, None
+            if attempt == self._row.attempt:
+                if self._cancels:  # between its claim and its beginning
+                    continue
+                claimed, node = (self._row.attempted_at or math.inf) + offset, self._row.node
+                if not after <= claimed <= before:  # by a clock that was wrong
+                    claimed = None
+            if not self._causes.of_attempt(after, before, claimed, node):
+                self._blame("attempts that never began, and no fault hit", f"attempt {attempt}: {self._runs}")
+        return len(missing)
+
+    def _judge_granted(self, granted: int, unstarted: int) -> None:
+        """Hold `max_attempts` against what was ordered: a snooze adds one, and so does handing a claim back."""
+        snoozed = {run.attempt for run in self._runs if run.outcome == "snoozed"}
+        sure = {run.attempt for run in self._runs if run.outcome == "snoozed" and not self._why[run]}
+        most = granted + len(snoozed) + unstarted
+        if self._retries:  # one more than there were, where none was left
+            most = max(most, self._row.attempt + 1)
+        if not granted + len(sure) <= self._row.max_attempts <= most:
+            self._blame("attempts that nobody granted", f"{granted} and {len(snoozed)} snoozes: {self._runs}")
+
+    # Its end
+
+    def _judge_state(self) -> None:
+        row = self._row
+        caught = any(self._why.values())
+        used_up = row.attempt >= row.max_attempts and (caught or row.attempt > len(self._runs))
+        if row.state in FINAL:
+            by_fault = row.state == "discarded" and used_up
+            by_somebody = row.state == "cancelled" and bool(self._cancels)
+            if not (self._is_proven() or by_fault or by_somebody):
+                self._blame(f"{row.state} jobs whose last attempt did not end so")
+            if row.state not in ENDS.get(row.worker, FINAL) and not by_fault and not by_somebody:
+                self._blame("jobs that ended as they should not")
+        elif not self._retries:
+            ended = [run for run in self._runs if run.attempt == row.attempt and run.outcome in FINAL]
+            if any(not self._why[run] for run in ended):
+                self._blame("jobs that ended and wait yet")
+
+    def _is_proven(self) -> bool:
+        wanted = {"discarded": ("discarded", "failed", "timeout")}.get(self._row.state, (self._row.state,))
+        return any(run.attempt == self._row.attempt and run.outcome in wanted for run in self._runs)
+
+    def _judge_errors(self) -> None:
+        failed = self._row.failed
+        for run in self._runs:
+            if self._why[run]:
+                continue  # what came of it may be lost, or told by its node, which outlived it
+            if run.outcome in _WITH_ERROR and run.attempt not in failed:
+                self._blame("outcomes without their error", str(run))
+            if run.outcome in _WITHOUT_ERROR and run.attempt in failed:
+                self._blame("errors of attempts that did not fail", str(run))
+
+    def _judge_cancelled(self) -> None:
+        """Hold a job against the cancellations from outside that were not refused."""
+        confirmed = [deed for deed in self._cancels if deed.done]
+        if confirmed and self._row.state != "cancelled":
+            self._blame("cancelled jobs that are not")
+        for run in self._runs:
+            written = run.ended is not None and all(
+                run.ended < self._causes.under_way_since(deed.asked) for deed in confirmed
+            )
+            if confirmed and written and run.outcome in FINAL and not self._why[run]:
+                self._blame("jobs that were cancelled after their end", str(run))
+            if any(run.began > (deed.answered or math.inf) + UNDER_WAY for deed in confirmed):
+                self._blame("cancelled jobs that ran", str(run))
 
 
-def _judge_state(row: Row, runs: Sequence[Execution], hits: Sequence[Hit], verdict: Verdict) -> None:
-    caught = [run for run in runs if any(hit.explains(run) for hit in hits)]
-    used_up = row.attempt >= row.max_attempts and bool(caught or row.attempt > len(runs))
-    if row.state in FINAL:
-        wanted = {"discarded": ("discarded", "failed")}.get(row.state, (row.state,))
-        proof = any(run.attempt == row.attempt and run.outcome in wanted for run in runs)
-        if not proof and not (row.state == "discarded" and used_up and hits):
-            verdict.blame(f"{row.state} jobs whose last attempt did not end so", f"{row}: {list(runs)}")
-        if row.state not in ENDS.get(row.worker, FINAL) and not (row.state == "discarded" and used_up):
-            verdict.blame("jobs that ended as they should not", f"{row}: {list(runs)}")
-        return
-    ended = [run for run in runs if run.attempt == row.attempt and run.outcome in FINAL and run not in caught]
-    if ended:
-        verdict.blame("jobs that ended and wait yet", f"{row}: {ended}")
+def judge_all(rows: Mapping[int, Row], runs: Mapping[int, Sequence[Execution]], judge: Judge) -> Verdict:
+    """Judge every row by its executions, and return the verdict."""
+    for job, row in rows.items():
+        judge.judge(row, runs.get(job, ()))
+    return judge.verdict

@@ -15,7 +15,7 @@ async def test_nothing_is_lost_when_all_faults_come_one_after_the_other(capsys):
     seed = int(os.environ.get("FAULTS_SEED") or secrets.randbelow(2**32))
     with capsys.disabled():
         print()
-        account = await Torture(seed=seed, jobs=JOBS, seconds=None, every=1.0).run()
+        account = await Torture(seed=seed, jobs=JOBS, seconds=None, processes=3, lanes=2, every=0.0).run()
         print(account)
     assert account.ok, str(account)
     assert account.waiting == 0

@@ -9,15 +9,20 @@ import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from functools import partial
 from random import Random
+from string import ascii_uppercase
 from typing import Any, Final
 
-from .account import Account
+from .account import Account, joined
 from .faults import Fault, all_faults
-from .ground import GONE, Ground
+from .lane import Lane
 
-#: Seconds between faults where each is made just once.
+#: Seconds between a fault's end and the next one's beginning, at the least.
 _BREATH: Final = 1.0
+
+#: Seconds that a fault takes in the middle, which decides how fast jobs come where each fault is made just once.
+_LENGTH: Final = 5.0
 
 
 class Torture:
@@ -27,8 +32,9 @@ class Torture:
         seed: Decides the order of the faults, and all that they choose; not when processes are scheduled.
         jobs: How many are enqueued.
         seconds: For how long they are, and faults struck; None: until each fault was made once.
-        processes: That run jobs.
-        every: Seconds from one fault's beginning to the next one's, at the least.
+        processes: That run jobs, in each lane.
+        lanes: Grounds that faults strike at the same time, each with its servers, nodes and part of the jobs.
+        every: Seconds from one fault's beginning to the next one's in its lane, at the least.
         faults: Default all.
         keep: Leave the logs and the ledger.
     """
@@ -40,80 +46,47 @@ class Torture:
         jobs: int,
         seconds: float | None,
         processes: int = 4,
+        lanes: int = 1,
         every: float = 10.0,
         faults: Sequence[Fault] | None = None,
         keep: bool = False,
     ) -> None:
         self.seed = seed
-        self._random = Random(seed)
-        self._jobs, self._seconds, self._every = jobs, seconds, every
+        self._jobs, self._seconds, self._lanes, self._every = jobs, seconds, lanes, every
         self._faults = all_faults() if faults is None else list(faults)
         self._options = {**merged_needs(self._faults), "processes": layout(processes), "keep": keep}
-        self._broken: list[str] = []
         self._began = 0.0
 
     async def run(self) -> Account:
-        """Run it, printing what happens, and return the account."""
+        """Run it, printing what happens, and return the account of all lanes."""
         self._began = time.monotonic()
-        self._say(f"seed {self.seed}: {self._jobs:,} jobs, {len(self._faults)} faults")
-        async with Ground(random=Random(self.seed), **self._options) as ground:
-            lasting = self._seconds or 6.0 * len(self._faults)
-            ground.start_load(jobs=self._jobs, rate=self._jobs / lasting)
-            try:
-                await self._torment(ground)
-            except (AssertionError, *GONE) as error:  # the rest would only say the same, and the account tells more
-                self._broken.append(f"the ground could not be brought back: {error!r}")
-            self._say("no more faults")
-            account = await self._close(ground)
-            account.blame("promises that were broken", *self._broken)
-        return account
+        self._say("", f"seed {self.seed}: {self._jobs:,} jobs, {len(self._faults)} faults")
+        faults = self._order()
+        async with asyncio.TaskGroup() as group:
+            running = [group.create_task(self._lane(number, faults)) for number in range(self._lanes)]
+        return joined([task.result() for task in running])
 
-    async def _torment(self, ground: Ground) -> None:
-        for fault in self._order():
-            next_one = time.monotonic() + self._every
-            await self._strike(ground, fault)
-            await asyncio.sleep(max(_BREATH, next_one - time.monotonic()))
-            if self._seconds is not None and time.monotonic() - self._began > self._seconds:
-                return
+    async def _lane(self, number: int, faults: Iterator[tuple[int, Fault]]) -> Account:
+        label = f"{ascii_uppercase[number]}: " if self._lanes > 1 else ""
+        lane = Lane(partial(self._say, label), faults, seed=f"{self.seed}:{number}", options=self._options)
+        jobs = self._jobs // self._lanes + (number < self._jobs % self._lanes)
+        lasting = self._seconds or _LENGTH * len(self._faults) / self._lanes
+        return await lane.run(jobs=jobs, rate=jobs / lasting, every=self._every, breath=_BREATH)
 
-    def _order(self) -> Iterator[Fault]:
-        """Yield faults in random order, each once before any comes again."""
+    def _order(self) -> Iterator[tuple[int, Fault]]:
+        """Yield numbered faults in random order, each once before any comes again, until the time is over."""
+        random, number = Random(self.seed), 0
         while True:
-            yield from self._random.sample(self._faults, len(self._faults))
+            for fault in random.sample(self._faults, len(self._faults)):
+                if self._seconds is not None and time.monotonic() - self._began > self._seconds:
+                    return
+                yield number, fault
+                number += 1
             if self._seconds is None:
                 return
 
-    async def _strike(self, ground: Ground, fault: Fault) -> None:
-        began = time.monotonic()
-        told = len(ground.skipped)
-        try:
-            hit = await ground.suffer(fault, self._random)
-        except (AssertionError, *GONE) as error:
-            self._broken.append(f"{fault.name}, after {began - self._began:.0f} s: {error!r}")
-            self._say(f"BROKEN {self._broken[-1]}")
-            await ground.revive()
-        else:
-            if hit is not None:
-                took = ground.recovered[fault.name][-1]
-                self._say(
-                    f"{fault.name} for {hit.ended - hit.began:.1f} s ({hit.note}); works again after {took:.1f} s"
-                )
-            elif len(ground.skipped) > told:
-                self._say(f"skipped {fault.name}: {ground.skipped[fault.name]}")
-
-    async def _close(self, ground: Ground) -> Account:
-        settled = True
-        try:
-            self._say(f"settled after {await ground.settle(300):.1f} s")
-        except TimeoutError:
-            settled = False
-        account = await ground.account()
-        if not settled:
-            account.blame("jobs that did not come to their end within 300 s", f"{account.waiting:,} wait")
-        return account
-
-    def _say(self, what: str) -> None:
-        print(f"[{time.monotonic() - self._began:7.1f} s] {what}", flush=True)
+    def _say(self, label: str, what: str) -> None:
+        print(f"[{time.monotonic() - self._began:7.1f} s] {label}{what}", flush=True)
 
 
 async def _run(torture: Torture) -> Account:
@@ -145,6 +118,7 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=30.0)
     parser.add_argument("--jobs", type=int, default=None, help="default: 500 for each second")
     parser.add_argument("--processes", type=int, default=4)
+    parser.add_argument("--lanes", type=int, default=1, help="grounds that faults strike at the same time")
     parser.add_argument("--every", type=float, default=10.0, help="seconds from one fault to the next")
     parser.add_argument("--once", action="store_true", help="each fault once, however long that takes")
     parser.add_argument("--only", default="", help="names of faults, with commas between")
@@ -156,7 +130,8 @@ def main() -> int:
         jobs=int(given.minutes * 60 * 500) if given.jobs is None else given.jobs,
         seconds=None if given.once else given.minutes * 60,
         processes=given.processes,
-        every=_BREATH if given.once else given.every,
+        lanes=given.lanes,
+        every=0.0 if given.once else given.every,
         faults=[fault for fault in all_faults() if not wanted or fault.name in wanted],
         keep=given.keep,
     )

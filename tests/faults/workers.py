@@ -6,30 +6,37 @@ import asyncio
 import hashlib
 import os
 import time
+from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-from bridge import Cancel, Discard, Job, Snooze, Worker, worker
+from bridge import Cancel, Discard, Job, Record, Snooze, Worker, worker
 
 from .ledger import note
 
 QUEUE: Final = "work"
 LONG: Final = "long"
 
+#: Seconds by which a timeout, which counts from a little earlier, may seem to come too soon.
+_TICK: Final = 0.05
+
 
 class Noted(Worker):
     """The base of all kinds: override `work`; what comes of it is noted, and returned.
 
-    A kind that was interrupted, because its node stops or its job was cancelled, is noted as `interrupted`.
+    A kind that was interrupted, because its node stops or its job was cancelled, is noted as `interrupted`, and as
+    `timeout` where its time was over.
     """
 
     async def process(self, job: Job[Any]) -> Any:
-        note("S", job.id or 0, job.attempt)
-        outcome = "failed"
+        note("S", job.id or 0, job.attempt, job.queue)
+        begun, outcome = time.monotonic(), "failed"
         try:
             result = await self.work(job)
             outcome = _outcome(result)
         except asyncio.CancelledError:
-            outcome = "interrupted"
+            limit = self.timeout(job)
+            over = isinstance(limit, int | float) and time.monotonic() > begun + limit - _TICK
+            outcome = "timeout" if over else "interrupted"
             raise
         finally:
             note("E", job.id or 0, job.attempt, outcome)
@@ -46,7 +53,7 @@ class NotedThread(Worker):
     """The same for work that runs in a thread."""
 
     def process(self, job: Job[Any]) -> Any:
-        note("S", job.id or 0, job.attempt)
+        note("S", job.id or 0, job.attempt, job.queue)
         outcome = "failed"
         try:
             result = self.work(job)
@@ -182,6 +189,71 @@ class Changing(Noted):
         return None if job.attempt == 1 else Cancel("this is not its first attempt")
 
 
+@worker(name="Faults.Recording", queue=QUEUE)
+class Recording(Noted):
+    """Records what `recorded` says."""
+
+    async def work(self, job: Job[Any]) -> Record:
+        return Record(recorded(job.args["n"], job.attempt))
+
+
+def recorded(number: int, attempt: int) -> dict[str, Any]:
+    """Return what an order's job records in an attempt."""
+    return {"order": number, "attempt": attempt, "rest": ["é\U0001f980", 1.5, -(2**40), None, True, {}, []]}
+
+
+@worker(name="Faults.Tagged", queue=QUEUE, meta={"of": "worker", "kept": [1, {"a": None}]}, tags=["unused"])
+class Tagged(Noted):
+    """Has tags, a priority, and more in its args and meta, and does nothing."""
+
+    async def work(self, job: Job[Any]) -> None:
+        return None
+
+
+_Variants = tuple[tuple[Mapping[str, Any], Mapping[str, Any]], ...]
+
+_PLAIN: Final[_Variants] = (({}, {}),)
+
+#: Tags before they are made normal, and priorities that tables of every version take.
+_TAGGED: Final[_Variants] = (
+    ({"text": '"quoted" \\ é\U0001f980 \u2028'}, {"tags": [" Two ", "words of one", "TWO"], "priority": 1}),
+    ({"list": [1, 2, 1, [], {}], "big": 2**70}, {"meta": {"of": "insert", "deep": {"a": [[1.5]]}}, "priority": 2}),
+    ({"": "", "nothing": None}, {"tags": ["", "É", "z-9"], "meta": {"kept": "over"}, "priority": 3}),
+    ({"float": 0.1, "no": False}, {"tags": []}),
+)
+
+
+@worker(name="Faults.TimesOut", queue=QUEUE, timeout=2.0)
+class TimesOut(Noted):
+    """Takes longer than it may in its first attempt; where it runs in a child, it fails.
+
+    A child that is stopped, or blocked, for longer than a job of it may take is rightly ended by its parent, with all
+    else that runs there: what faults that do this to a child promise of the others would not hold.
+    """
+
+    def timeout(self, job: Job[Any]) -> float | None:
+        return None if _is_child() else float(job.args.get("limit", self.options.timeout))
+
+    async def work(self, job: Job[Any]) -> None:
+        if job.attempt > 1:
+            return
+        if _is_child():
+            raise RuntimeError("it has no limit here that it could reach")
+        await asyncio.sleep(3600)
+
+
+def _is_child() -> bool:
+    return os.environ.get("BRIDGE_PROCESSES", "1") != "1"
+
+
+@worker(name="Faults.Unique", queue=QUEUE, unique={"period": 86_400})
+class Unique(Noted):
+    """Is there once for the same args, however often it is inserted; a day is longer than any clock is off here."""
+
+    async def work(self, job: Job[Any]) -> None:
+        await asyncio.sleep(0.05)
+
+
 @worker(name="Faults.Probe", queue="nowhere")
 class Probe(Noted):
     """Shows that a node works; its queue is that node's own."""
@@ -191,28 +263,40 @@ class Probe(Noted):
 
 
 class Kind(NamedTuple):
-    """What the load has of a worker: how often it comes among a thousand jobs, and how its jobs may end."""
+    """What the load has of a worker.
+
+    Attributes:
+        worker: Runs it.
+        share: How often it comes among a thousand jobs; some come one by one beside those.
+        ends: How its jobs may end.
+        variants: Args and options of the insert, which are taken in turn.
+    """
 
     worker: type[Worker]
     share: int
     ends: frozenset[str]
+    variants: _Variants
 
 
 #: The load's kinds. A job whose attempts are used up by those that kill it is discarded, but 20 are enough here.
 KINDS: Final = tuple(
-    Kind(cls, share, frozenset(ends.split()))
+    Kind(cls, share, frozenset(ends.split()), _TAGGED if cls is Tagged else _PLAIN)
     for cls, share, ends in (
-        (Quick, 620, "completed"),
-        (Steady, 250, "completed"),
+        (Quick, 597, "completed"),
+        (Steady, 230, "completed"),
         (Busy, 20, "completed"),
         (Threaded, 20, "completed"),
         (Changing, 20, "completed cancelled"),
         (Flaky, 20, "completed"),
         (Snoozing, 20, "completed"),
+        (Recording, 20, "completed"),
+        (Tagged, 20, "completed"),
         (Cancelled, 10, "cancelled"),
         (Discarded, 10, "discarded"),
         (Doomed, 9, "discarded"),
+        (TimesOut, 3, "completed"),
         (Long, 1, "completed"),
+        (Unique, 0, "completed"),
     )
 )
 

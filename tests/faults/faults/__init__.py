@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING, ClassVar, Final
 
+from faults.node import RESCUED
+
 if TYPE_CHECKING:
     from faults.ground import Ground
     from faults.ledger import Execution
@@ -17,9 +19,10 @@ if TYPE_CHECKING:
 #: The modules of this package; each has its faults in `FAULTS`.
 FAMILIES: Final = tuple(sorted(module.name for module in pkgutil.iter_modules(__path__)))
 
-#: Seconds that an outcome may be on its way to the database: one that ended so long before its process was hit may
-#: be lost with it.
-_UNDER_WAY: Final = 5.0
+#: Seconds that an outcome may be on its way to the database when all is well: one that ended so long before its process
+#: was hit may be lost with it. On two processors that were busy with 1,000 jobs a second the slowest of 20,000 was
+#: written after 0.2 s; the rest is for machines that are busier yet.
+UNDER_WAY: Final = 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,8 @@ class Hit:
             stopped or cut off, and not ended.
         spares_ended: Whether executions that ended keep their outcome: only what was interrupted runs again.
         repeats: Whether attempts may be counted twice: transactions were lost that had been confirmed.
+        rescued: When the last of the jobs that it hit must have begun to run again, by `time.monotonic()`; the ground
+            says it, by the fault's `rescue`. None: nothing is promised.
         note: What it did, for people.
     """
 
@@ -49,15 +54,28 @@ class Hit:
     overlaps: bool = False
     spares_ended: bool = False
     repeats: bool = False
+    rescued: float | None = None
     note: str = ""
 
-    def explains(self, run: Execution) -> bool:
-        """Return whether an execution was caught in flight, so that its job may have run again."""
+    @property
+    def is_harmful(self) -> bool:
+        """Whether it hit any process, and so may have cost an execution."""
+        return bool(self.pids or self.nodes)
+
+    def explains(self, run: Execution, since: float | None = None) -> bool:
+        """Return whether an execution was caught in flight, so that its job may have run again.
+
+        Args:
+            run: The execution.
+            since: From when on outcomes were under way when it began; default `UNDER_WAY` seconds before.
+        """
         if run.pid not in self.pids and run.node not in self.nodes:
             return False
         if self.spares_ended and run.outcome not in (None, "interrupted"):
             return False
-        return run.began <= self.ended and (run.ended is None or run.ended >= self.began - _UNDER_WAY)
+        if since is None:
+            since = self.began - UNDER_WAY
+        return run.began <= self.ended and (run.ended is None or run.ended >= since)
 
 
 class Fault(ABC):
@@ -66,11 +84,14 @@ class Fault(ABC):
     Attributes:
         name: What it is called: lower case, words with hyphens.
         bound: Seconds after its end within which every node works again, by itself.
+        rescue: Seconds within which the jobs of processes that it hits run again, counted from its end where a node
+            was left that could see to it, else from when nodes work again; None: nothing is promised.
         needs: What a ground must be made with for this fault, as keyword arguments of `Ground`.
     """
 
     name: ClassVar[str]
     bound: ClassVar[float] = 5.0
+    rescue: ClassVar[float | None] = RESCUED
     needs: ClassVar[dict[str, object]] = {}
 
     def lack(self, ground: Ground) -> str | None:

@@ -20,6 +20,7 @@ from bridge.postgres.binaries import Binaries
 from bridge.postgres.folder import Folder
 from faults import promises
 from faults.fake_time import LACK, FakeTime, library
+from faults.node import RESCUED
 from faults.workers import QUEUE, Long, Quick
 
 from . import Fault, Hit
@@ -33,13 +34,13 @@ _MINUTE: Final = 60.0
 _HOUR: Final = 3600.0
 
 #: Seconds between two steps: enough for elections, beats and looks for orphans of every node.
-_BETWEEN: Final = 2.0
+_BETWEEN: Final = 1.7
+
+#: Seconds that a job lasts longer than all steps together.
+_MORE: Final = 0.5
 
 #: Seconds that a node, or a server, gets to start.
 _START: Final = 20.0
-
-#: Seconds until the jobs of a node that dies run again: a silence of 3.5 s, and until a leader is found that looks.
-_RESCUE: Final = 10.0
 
 #: Now, by the database's clock.
 _NOW: Final = "timezone('UTC', clock_timestamp())"
@@ -83,7 +84,8 @@ class _OfNode(_WrongClock):
         first, steps = self._offsets(random)
         async with self._joined(ground, first) as (node, clock):
             await ground.in_flight(node.pids(), 1)
-            self._ordered.append((await ground.load.order(Long, {"seconds": 9}, queue=node.probes)).id or 0)
+            lasting = {"seconds": len(steps) * _BETWEEN + _MORE}
+            self._ordered.append((await ground.load.order(Long, lasting, queue=node.probes)).id or 0)
             began = time.monotonic()
             for step in steps:
                 clock.set(step)
@@ -117,8 +119,7 @@ class ClockStepped(_OfNode):
     name = "clock-stepped"
 
     def _offsets(self, random: Random) -> tuple[float, Sequence[float]]:
-        sizes = [random.uniform(1, 10) * _MINUTE, random.uniform(1, 5) * _HOUR]
-        return 0.0, random.sample([*sizes, *(-size for size in sizes)], 4)
+        return 0.0, _steps(random)
 
 
 class ClockOff(_OfNode):
@@ -156,12 +157,12 @@ class DatabaseClockStepped(_OfDatabase):
 
     async def strike(self, ground: Ground, random: Random) -> Hit:
         self._ordered = []
-        steps = [random.uniform(1, 10) * _MINUTE, random.uniform(1, 5) * _HOUR]
-        steps = random.sample([*steps, *(-step for step in steps)], 4)
+        steps = _steps(random)
         began = time.monotonic()
         async with self._clocked(ground) as clock:
+            lasting = {"seconds": (len(steps) + 1) * _BETWEEN + _MORE}
             for node in ground.nodes:
-                job = await ground.load.order(Long, {"seconds": 9}, queue=node.probes)
+                job = await ground.load.order(Long, lasting, queue=node.probes)
                 self._ordered.append(job.id or 0)
             for step in (*steps, 0.0):
                 clock.set(step)
@@ -198,9 +199,8 @@ class _Death(_OfDatabase):
             await dying.kill()
             clock.set(0)
             ended = time.monotonic()
-            await promises.left(ground, caught, _RESCUE)
-            dying.start()
-            await ground.works_again(_START)
+            await promises.left(ground, caught, RESCUED)
+        dying.start()
         return Hit(self.name, began, ended, pids=pids, note=f"{dying.name}: {len(caught)} jobs in flight")
 
 
@@ -224,6 +224,12 @@ class DatabaseClockAndLeader(_Death):
         if leader is None or not leader.alive:
             raise AssertionError("nobody leads")
         return leader
+
+
+def _steps(random: Random) -> list[float]:
+    """Return what a clock is set to one after the other: by minutes and by hours, ahead and behind."""
+    sizes = [random.uniform(1, 10) * _MINUTE, random.uniform(1, 5) * _HOUR]
+    return random.sample([*sizes, *(-size for size in sizes)], 3)
 
 
 async def _give_lease(ground: Ground, node: Node) -> None:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _FAILOVER: Final = 15.0
 
 #: Seconds that a host may be silent, at a node whose server may vanish: until a statement is given up, or a connection.
-_PATIENCE: Final = 2.0
+_PATIENCE: Final = 1
 
 
 class _OfServers(Fault):
@@ -75,7 +75,7 @@ class FailedBack(_OfServers):
         await self._fail_over(ground)
         there = await works_again(ground, Hit(self.name, began, time.monotonic(), note="first"), self.bound)
         await ground.rebuild_standby()
-        await asyncio.sleep(random.uniform(0.5, 2))
+        await asyncio.sleep(random.uniform(0.3, 0.8))
         await self._fail_over(ground)
         return Hit(self.name, began, time.monotonic(), note=there.note)
 
@@ -92,7 +92,7 @@ class ServerVanished(_OfServers):
         assert ground.standby is not None
         with Gate(ground.site.dsn) as first, Gate(ground.standby.dsn) as second:
             hosts = f"127.0.0.1:{first.port},127.0.0.1:{second.port}"
-            dsn = f"postgresql://{USER}@{hosts}/{DATABASE}?target_session_attrs=read-write&connect_timeout=2"
+            dsn = f"postgresql://{USER}@{hosts}/{DATABASE}?target_session_attrs=read-write&connect_timeout={_PATIENCE}"
             environment = {"BRIDGE_POOL_TIMEOUT": str(_PATIENCE)}
             async with edge_node(ground, dsn, environment=environment) as node:
                 await keep_busy(ground, node)
@@ -120,7 +120,7 @@ class JunkStorm(Fault):
 
     #: Messages in one statement, and seconds for which statements are sent.
     _batch: ClassVar[int] = 100
-    _seconds: ClassVar[float] = 5.0
+    _seconds: ClassVar[float] = 2.5
 
     async def strike(self, ground: Ground, random: Random) -> Hit:
         messages = junk.messages(random)

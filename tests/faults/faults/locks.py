@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import asyncpg
 
+from faults.node import SILENCE
 from faults.site import USER
 from faults.workers import QUEUE, Long
 
@@ -25,19 +26,25 @@ if TYPE_CHECKING:
     from faults.ground import Ground
     from faults.node import Node
 
-#: Seconds that a lock is held: longer than the silence of the dead, which is 3.5 s.
-_HELD: Final = (4.5, 6.5)
+#: Seconds that queries hog the server.
+_HOGGED: Final = 2.5
 
-#: Seconds that a lock is held where every statement is cut short meanwhile: longer than anybody has patience for.
-_LONG_HELD: Final = 9.0
+#: Seconds until an outcome whose write is cut short again and again has been asked whether it is to blame: five pauses
+#: of up to two seconds, after as many writes, each as short as the limit, and some of larger parts.
+_PATIENCE: Final = 15.0
 
 #: Seconds that a node gets to start.
 _START: Final = 20.0
 
-#: Queries at once that hog the server.
-_HOGS: Final = 4
+#: Queries at once that do so, not more than a machine of two processors has.
+_HOGS: Final = 2
 
 _ROLE: Final = "faults_limited"
+
+#: Whether somebody has tried to write the row of an outcome and to change nothing.
+_ASKED: Final = (
+    "select from pg_stat_activity where query like '%set attempt = attempt\nwhere%' and pid <> pg_backend_pid()"
+)
 
 
 class _Locked(Fault):
@@ -49,7 +56,7 @@ class _Locked(Fault):
         await ground.in_flight({pid for node in ground.nodes for pid in node.pids()}, 5)
         async with held(ground, self.statement):
             began = time.monotonic()
-            await self._endure(ground, random.uniform(*_HELD))
+            await self._endure(ground, random.uniform(*SILENCE))
         return Hit(self.name, began, time.monotonic(), note=self.statement)
 
     async def _endure(self, ground: Ground, seconds: float) -> None:
@@ -82,7 +89,7 @@ class _ProducersLocked(_Locked):
 
     async def _endure(self, ground: Ground, seconds: float) -> None:
         for node in ground.nodes:
-            await ground.load.order(Long, {"seconds": seconds + 3}, queue=node.probes)
+            await ground.load.order(Long, {"seconds": seconds + 1}, queue=node.probes)
         await asyncio.sleep(seconds)
 
 
@@ -125,7 +132,7 @@ class SlowQueries(Fault):
         async with AsyncExitStack() as stack:
             hogs = [await stack.enter_async_context(_connection(ground)) for _ in range(_HOGS)]
             running = [asyncio.create_task(_hog(conn)) for conn in hogs]
-            await asyncio.sleep(random.uniform(*_HELD))
+            await asyncio.sleep(_HOGGED)
             if ended := [task for task in running if task.done()]:
                 raise AssertionError(f"a query that should take hours has ended: {ended[0]}")
         await asyncio.gather(*running)
@@ -153,18 +160,30 @@ class _Limited(Fault):
             await ground.remove_node(node)
         return Hit(self.name, began, ended)
 
+    @abstractmethod
     async def _torment(self, ground: Ground, node: Node, random: Random) -> None:
-        async with held(ground, TableLocked.statement):
-            await asyncio.sleep(_LONG_HELD)
+        """Keep its statements from coming to their end in time."""
 
 
 class StatementTimeout(_Limited):
-    """A DSN sets a `statement_timeout`, and for a while no statement keeps to it: no outcome is given up."""
+    """A DSN sets a `statement_timeout`, and for a while no statement keeps to it: no outcome is given up.
+
+    It lasts until one has been asked whether it is itself to blame.
+    """
 
     name = "statement-timeout"
 
     async def _dsn(self, ground: Ground) -> str:
         return f"{ground.node_dsn}{'&' if '?' in ground.node_dsn else '?'}statement_timeout=300"
+
+    async def _torment(self, ground: Ground, node: Node, random: Random) -> None:
+        async with held(ground, TableLocked.statement):
+            deadline = time.monotonic() + _PATIENCE
+            while not await ground.sql(_ASKED):
+                if time.monotonic() > deadline:
+                    raise AssertionError(f"no outcome was asked whether it is to blame within {_PATIENCE:g} s")
+                await asyncio.sleep(0.1)
+            await asyncio.sleep(0.5)  # until that statement was cut short as well
 
 
 class RoleTimeouts(_Limited):
@@ -181,11 +200,11 @@ class RoleTimeouts(_Limited):
 
     async def _torment(self, ground: Ground, node: Node, random: Random) -> None:
         async with held(ground, TableLocked.statement):
-            await asyncio.sleep(random.uniform(*_HELD))
+            await asyncio.sleep(random.uniform(1, 2))
         ground.site.gate.delay(0.2)  # so that whatever takes more than one round trip idles for longer than it may
-        await asyncio.sleep(2)
+        await asyncio.sleep(1.5)
         ground.site.gate.delay(0)
-        for _ in range(5):
+        for _ in range(4):
             node.signal(SIGSTOP)
             await asyncio.sleep(0.4)
             node.signal(SIGCONT)
@@ -197,12 +216,13 @@ class _Backends(Fault):
 
     function: ClassVar[str]
     pause: ClassVar[float]
+    seconds: ClassVar[float] = 3.0
 
     async def strike(self, ground: Ground, random: Random) -> Hit:
         await ground.in_flight({pid for node in ground.nodes for pid in node.pids()}, 3)
         began, count = time.monotonic(), 0
         async with _connection(ground) as conn:
-            while time.monotonic() < began + 5:
+            while time.monotonic() < began + self.seconds:
                 count += await self._hit(conn, random)
                 await asyncio.sleep(random.uniform(0, 2 * self.pause))
         return Hit(self.name, began, time.monotonic(), note=f"{count} backends")

@@ -9,9 +9,9 @@ from random import Random
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from bridge.testing.interop.gate import Gate
-from faults.edge import Chatter, edge_node, keep_busy, ran_elsewhere, works_again
+from faults.edge import Chatter, edge_node, keep_busy, taken_over, works_again
 from faults.ground import CHATTER
-from faults.ledger import Execution
+from faults.node import BRIEF, SILENCE
 from faults.site import DATABASE, USER
 from faults.tunnel import Tunnel
 from faults.workers import Steady
@@ -21,12 +21,8 @@ from . import Fault, Hit
 if TYPE_CHECKING:
     from faults.ground import Ground
 
-#: Seconds of a silence that is long enough for a rescue, and one that is too short for it.
-_LONG: Final = 6.0
-_BRIEF: Final = 1.0
-
 #: Seconds that one statement may take at a node whose connections may be forgotten.
-_STATEMENT: Final = 2.0
+_STATEMENT: Final = 1.0
 
 
 class _OfAll(Fault):
@@ -59,7 +55,7 @@ class NetworkCut(_OfAll):
 
     async def _break(self, gate: Gate, random: Random) -> float:
         gate.cut()
-        return await _sleep(_LONG + random.uniform(0, 2))
+        return await _sleep(random.uniform(*SILENCE))
 
 
 class NetworkFrozen(_OfAll):
@@ -69,7 +65,7 @@ class NetworkFrozen(_OfAll):
 
     async def _break(self, gate: Gate, random: Random) -> float:
         gate.freeze()
-        return await _sleep(_LONG + random.uniform(0, 2))
+        return await _sleep(random.uniform(*SILENCE))
 
 
 class NetworkLost(_OfAll):
@@ -79,7 +75,7 @@ class NetworkLost(_OfAll):
 
     async def _break(self, gate: Gate, random: Random) -> float:
         gate.freeze()
-        seconds = await _sleep(random.uniform(0.5, _LONG))
+        seconds = await _sleep(random.uniform(0.5, SILENCE[1]))
         gate.drop()
         return seconds
 
@@ -91,9 +87,9 @@ class NetworkSlow(_OfAll):
 
     async def _break(self, gate: Gate, random: Random) -> float:
         seconds = 0.0
-        for longest in (0.05, 0.25, 0.5, 1.5, 0.25, 1.5, 0.05):
+        for longest in (0.05, 0.5, 1.5, 0.25, 1.5):
             gate.delay(random.uniform(0.01, longest))
-            seconds += await _sleep(1.0)
+            seconds += await _sleep(0.8)
         return seconds
 
 
@@ -105,8 +101,8 @@ class ConnectionsReset(_OfAll):
     async def _break(self, gate: Gate, random: Random) -> float:
         gate.delay(0.05)  # so that statements and answers are on their way at any moment
         seconds = 0.0
-        for _ in range(10):
-            seconds += await _sleep(random.uniform(0.1, 0.8))
+        for _ in range(8):
+            seconds += await _sleep(random.uniform(0.1, 0.6))
             gate.drop()
         return seconds
 
@@ -117,37 +113,34 @@ class _OfOne(Fault):
     Its jobs come to another end in their second attempt, so that what it would overwrite shows.
     """
 
-    #: Whether it lasts so long that the node's jobs have been rescued when it is over.
+    #: Whether it lasts until the node's jobs have been rescued, and one of them has run elsewhere.
     rescued: ClassVar[bool] = False
-
-    def __init__(self) -> None:
-        self._caught: list[Execution] = []
 
     async def strike(self, ground: Ground, random: Random) -> Hit:
         with Gate(ground.site.dsn) as gate:
             async with edge_node(ground, gate.url()) as node:
-                self._caught = await keep_busy(ground, node)
+                caught = await keep_busy(ground, node)
                 self._chatter = Chatter(node, CHATTER)
                 pids = node.pids() if self.rescued else frozenset()
                 began = time.monotonic()
                 try:
                     await self._break(gate, random)
+                    if self.rescued:
+                        await taken_over(ground, node, caught)
                 finally:
                     _mend(gate)
                 ended = time.monotonic()
-                note = f"{ended - began:.1f} s, {len(self._caught)} jobs in flight"
+                note = f"{ended - began:.1f} s, {len(caught)} jobs in flight"
                 hit = Hit(self.name, began, ended, pids=pids, overlaps=True, note=note)
                 return await works_again(ground, hit, self.bound)
 
     @abstractmethod
     async def _break(self, gate: Gate, random: Random) -> None:
-        """Break it for a while; it is mended then."""
+        """Break it for a while, or until its jobs have been rescued; it is mended then."""
 
     async def check(self, ground: Ground, hit: Hit) -> None:
-        """Where it lasted long enough, others have run its jobs; else the account says that nobody has."""
+        """It has not filled its log; whether its jobs ran again though nobody took them is the account's to tell."""
         self._chatter.check()
-        if self.rescued and not await ran_elsewhere(ground, hit, self._caught):
-            raise AssertionError(f"none of {len(self._caught)} jobs of a node that was cut off ran elsewhere")
 
 
 class NodeCutOff(_OfOne):
@@ -158,7 +151,6 @@ class NodeCutOff(_OfOne):
 
     async def _break(self, gate: Gate, random: Random) -> None:
         gate.cut()
-        await _sleep(_LONG + random.uniform(0, 2))
 
 
 class NodeFrozen(_OfOne):
@@ -169,7 +161,6 @@ class NodeFrozen(_OfOne):
 
     async def _break(self, gate: Gate, random: Random) -> None:
         gate.freeze()
-        await _sleep(_LONG + random.uniform(0, 2))
 
 
 class NodeCutBriefly(_OfOne):
@@ -179,18 +170,21 @@ class NodeCutBriefly(_OfOne):
 
     async def _break(self, gate: Gate, random: Random) -> None:
         random.choice((gate.cut, gate.freeze))()
-        await _sleep(random.uniform(0.3, _BRIEF))
+        await _sleep(random.uniform(0.3, BRIEF))
 
 
 class NodeSlow(_OfOne):
-    """Every round trip of one node takes up to 0.8 s, and the others' are quick: nothing is taken from it."""
+    """Every round trip of one node takes up to 0.8 s, and the others' are quick: nothing is taken from it.
+
+    It lasts longer than a silence of the dead.
+    """
 
     name = "node-slow"
 
     async def _break(self, gate: Gate, random: Random) -> None:
         for _ in range(5):
             gate.delay(random.uniform(0.1, 0.4))
-            await _sleep(1.0)
+            await _sleep(SILENCE[1] / 5)
 
 
 class _OfTunnel(Fault):
@@ -238,11 +232,11 @@ class AnswersLost(_OfTunnel):
     name = "answers-lost"
 
     async def _break(self, tunnel: Tunnel, random: Random) -> None:
-        for _ in range(8):
+        for _ in range(6):
             tunnel.mute()
             await _sleep(random.uniform(0.02, 0.3))
             tunnel.drop()
-            await _sleep(random.uniform(0.2, 0.6))
+            await _sleep(random.uniform(0.2, 0.5))
 
 
 async def _sleep(seconds: float) -> float:

@@ -10,8 +10,11 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
+from faults import promises
+from faults.edge import keep_busy, taken_over
 from faults.ledger import Execution
-from faults.workers import Changing, Quick, Threaded
+from faults.node import BRIEF, RESCUED, SILENCE
+from faults.workers import Quick, Threaded
 
 from . import Fault, Hit
 
@@ -19,16 +22,8 @@ if TYPE_CHECKING:
     from faults.ground import Ground
     from faults.node import Node
 
-#: Seconds within which the jobs of what died run again: its silence of 3.5 s, the next look, a new leader, the fetch;
-#: and as much again, for a busy machine.
-RESCUE: Final = 10.0
-
-#: Seconds of a silence that is long enough for a rescue.
-_LONG: Final = 6.0
-
 #: Jobs that become due at one moment, which the leader stages in one statement.
 _DUE: Final = 2000
-
 
 #: A node that is started anew has to read its programs and connect first: seconds until it must work.
 START: Final = 15.0
@@ -55,19 +50,8 @@ class _Ending(Fault):
 
     async def check(self, ground: Ground, hit: Hit) -> None:
         """Every job that was caught is taken from the dead in time."""
-        while left := await self._left_behind(ground):
-            if time.monotonic() > hit.ended + RESCUE:
-                raise AssertionError(f"{self.name}: jobs {left[:10]} still count as running, {RESCUE:g} s after")
-            await asyncio.sleep(0.1)
-
-    async def _left_behind(self, ground: Ground) -> list[int]:
-        rows = await ground.sql(
-            "select id from oban_jobs join unnest($1::bigint[], $2::int[]) as c (id, attempt) using (id, attempt) "
-            "where state = 'executing'",
-            [run.job for run in self._caught],
-            [run.attempt for run in self._caught],
-        )
-        return [row["id"] for row in rows]
+        within = max(0.0, hit.ended + RESCUED - time.monotonic())
+        await promises.left(ground, [(run.job, run.attempt) for run in self._caught], within)
 
 
 class NodeKilled(_Ending):
@@ -80,7 +64,7 @@ class NodeKilled(_Ending):
         began = time.monotonic()
         pids = await self._kill(ground, [node])
         ended = time.monotonic()
-        await asyncio.sleep(random.uniform(0, 1))
+        await asyncio.sleep(random.uniform(0, 0.5))
         node.start()
         return Hit(self.name, began, ended, pids=pids, note=f"{node.name}: {len(self._caught)} jobs in flight")
 
@@ -95,7 +79,7 @@ class AllKilled(_Ending):
         began = time.monotonic()
         pids = await self._kill(ground, nodes)
         ended = time.monotonic()
-        await asyncio.sleep(random.uniform(0, 1))
+        await asyncio.sleep(random.uniform(0, 0.5))
         for node in nodes:
             node.start()
         return Hit(self.name, began, ended, pids=pids, note=f"{len(self._caught)} jobs in flight")
@@ -154,16 +138,14 @@ class NodeStopped(Fault):
 
     async def strike(self, ground: Ground, random: Random) -> Hit:
         node = ground.any_node(random)
-        pids, mine = node.pids(), set[int]()
-        async with asyncio.timeout(20):
-            while not mine & {run.job for run in ground.ledger.in_flight(pids)}:
-                if not mine or not ground.ledger.in_flight(pids):
-                    mine |= {job.id or 0 for job in await ground.load.order_many(Changing, 40)}
-                await asyncio.sleep(0.02)
+        pids = node.pids()
+        caught = await keep_busy(ground, node)
         began = time.monotonic()
         node.signal(signal.SIGSTOP)
-        await asyncio.sleep(_LONG + random.uniform(0, 2))
-        node.signal(signal.SIGCONT)
+        try:
+            await taken_over(ground, node, caught)
+        finally:
+            node.signal(signal.SIGCONT)
         return Hit(self.name, began, time.monotonic(), pids=pids, overlaps=True, note=node.name)
 
 
@@ -177,7 +159,7 @@ class NodePaused(Fault):
         await ground.in_flight(node.pids, 3)
         began = time.monotonic()
         node.signal(signal.SIGSTOP)
-        await asyncio.sleep(random.uniform(0.5, 1.5))
+        await asyncio.sleep(random.uniform(0.3, 1.5 * BRIEF))
         node.signal(signal.SIGCONT)
         return Hit(self.name, began, time.monotonic(), note=node.name)
 
@@ -241,7 +223,7 @@ class ChildStopped(_OfChild):
         node, child = await self._busy_child(ground, random)
         began = time.monotonic()
         node.signal(signal.SIGSTOP, child)
-        await asyncio.sleep(_LONG)
+        await asyncio.sleep(random.uniform(*SILENCE))
         node.signal(signal.SIGCONT, child)
         return Hit(self.name, began, time.monotonic(), note=node.name)
 
@@ -257,7 +239,7 @@ class SameName(_Ending):
         second.start()
         try:
             await ground.in_flight(second.pids, 1)
-            await asyncio.sleep(random.uniform(2, 4))
+            await asyncio.sleep(random.uniform(1, 2))
             began = time.monotonic()
             pids = await self._kill(ground, [second])
         finally:
@@ -273,8 +255,7 @@ class LeaderKilled(_Ending):
 
     async def strike(self, ground: Ground, random: Random) -> Hit:
         leader = await self._leader(ground)
-        wait = 1.5
-        due = datetime.now(UTC) + timedelta(seconds=wait)
+        due = datetime.now(UTC) + timedelta(seconds=1)
         await ground.load.order_many(Quick, _DUE, scheduled_at=due)
         await asyncio.sleep(max(0.0, (due - datetime.now(UTC)).total_seconds()) + random.uniform(0, 0.3))
         began = time.monotonic()

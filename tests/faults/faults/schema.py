@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import asyncpg
 
+from faults import promises
 from faults.annex import Annex
 from faults.ground import CHATTER
 from faults.ledger import Execution
-from faults.outage import SILENT, acked, half_way
+from faults.node import RESCUED, SILENCE
+from faults.outage import acked, half_way
 from faults.site import USER
 
 from . import Fault, Hit
@@ -47,8 +49,8 @@ class SchemaUpgraded(Fault):
         async with Annex(ground, prefix="annex", version=version, suspended=suspended, random=random) as annex:
             old = await annex.add_node("older")
             mark = old.mark()
-            annex.load.start(jobs=1500, rate=300)
-            await asyncio.sleep(random.uniform(0.5, 1.5))
+            annex.load.start(jobs=1000, rate=250)
+            await asyncio.sleep(random.uniform(0.3, 1.0))
             began = time.monotonic()
             said = await annex.upgrade()
             ended = time.monotonic()
@@ -87,13 +89,12 @@ class LeastRights(Fault):
                     if said := [line for line in node.lines(mark) if "permission denied" in str(line)]:
                         raise AssertionError(f"{self.name}: {node.name} lacks a right: {said[:3]}")
             finally:
-                await ground.remove_node(worker)
-                await ground.remove_node(runner)
+                await asyncio.gather(ground.remove_node(worker), ground.remove_node(runner))
         return Hit(self.name, began, time.monotonic())
 
 
 class _Revoked(Fault):
-    """A node's role loses rights in the midst of jobs, for longer than a dead node's silence, and gets them back."""
+    """A node's role loses rights in the midst of jobs, for a dead node's silence and more, and gets them back."""
 
     def __init__(self) -> None:
         self._caught: list[Execution] = []
@@ -106,6 +107,10 @@ class _Revoked(Fault):
     def hit(self, node: Node, began: float, ended: float) -> Hit:
         """Return what this may explain."""
 
+    @abstractmethod
+    async def endure(self, ground: Ground, random: Random) -> None:
+        """Wait while they are taken away."""
+
     async def strike(self, ground: Ground, random: Random) -> Hit:
         async with _Roles(ground) as roles:
             node = ground.add_node("worker", dsn=_dsn_of(ground, "app_worker"))
@@ -116,7 +121,7 @@ class _Revoked(Fault):
                 self._caught = await half_way(ground, [node.pid])
                 began = time.monotonic()
                 await ground.sql(self.revoke())
-                await asyncio.sleep(random.uniform(*SILENT))
+                await self.endure(ground, random)
                 await roles.grant()
                 hit = self.hit(node, began, time.monotonic())
                 await ground.works_again(self.bound)
@@ -141,12 +146,15 @@ class JobRightsRevoked(_Revoked):
     def hit(self, node: Node, began: float, ended: float) -> Hit:
         return Hit(self.name, began, ended, note=f"{len(self._caught)} jobs in flight")
 
+    async def endure(self, ground: Ground, random: Random) -> None:
+        await asyncio.sleep(random.uniform(*SILENCE))
+
     async def look(self, ground: Ground, node: Node, hit: Hit) -> None:
         await acked(ground, self._caught, hit)
 
 
 class AllRightsRevoked(_Revoked):
-    """A node may touch no table, so others must take it for dead; with its rights it is soon heard again."""
+    """A node may touch no table, until others take it for dead; with its rights it is soon heard again."""
 
     name = "all-rights-revoked"
 
@@ -156,6 +164,9 @@ class AllRightsRevoked(_Revoked):
     def hit(self, node: Node, began: float, ended: float) -> Hit:
         note = f"{len(self._caught)} jobs in flight"
         return Hit(self.name, began, ended, nodes=frozenset([node.name]), overlaps=True, note=note)
+
+    async def endure(self, ground: Ground, random: Random) -> None:
+        await promises.left(ground, [(run.job, run.attempt) for run in self._caught], RESCUED)
 
     async def look(self, ground: Ground, node: Node, hit: Hit) -> None:
         while not await ground.sql(_HEARD, node.name, time.monotonic() - hit.ended):

@@ -37,7 +37,7 @@ class StoppedImmediately(StoppedFast):
     """The server stops without a checkpoint, and recovers when it starts: it has forgotten all leases."""
 
     name = "server-stopped-immediately"
-    lasting: ClassVar[tuple[float, float]] = (1.0, 2.5)
+    lasting: ClassVar[tuple[float, float]] = (0.8, 1.5)
 
     async def take_away(self, ground: Ground, random: Random) -> str:
         await ground.site.stop("immediate")

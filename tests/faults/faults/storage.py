@@ -8,7 +8,7 @@ from abc import abstractmethod
 from contextlib import suppress
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 import asyncpg
 
@@ -32,7 +32,13 @@ _PATIENCE: Final = 20.0
 
 
 class _Full(Outage):
-    """Gives the server a small disk, lets it work there, fills the disk, and frees it again."""
+    """Gives the server a small disk, lets it work there, fills the disk, and frees it again.
+
+    Attributes:
+        ends: Whether the server ends itself, and is started where there is room, instead of working on by itself.
+    """
+
+    ends: ClassVar[bool] = False
 
     def __init__(self) -> None:
         super().__init__()
@@ -49,26 +55,29 @@ class _Full(Outage):
     async def run_out(self, ground: Ground) -> str:
         """Return once the full disk has shown; tell how."""
 
-    async def take_away(self, ground: Ground, random: Random) -> str:
+    async def prepare(self, ground: Ground) -> None:
         disk = await self.disk(ground)
         await ground.site.stop()
         self._disk = disk
         await asyncio.to_thread(disk.insert)
         await ground.site.start()
-        await ground.busy(20)
-        await asyncio.to_thread(disk.fill)
+
+    async def take_away(self, ground: Ground, random: Random) -> str:
+        assert self._disk is not None
+        await asyncio.to_thread(self._disk.fill)
         return await self.run_out(ground)
 
     async def bring_back(self, ground: Ground) -> None:
         if self._disk is None:
             return
-        # There is room again: it works by itself, or its init system starts it. Nobody waits for the move back.
+        # Where there is room again it works by itself; nobody waits for the move back.
         try:
             await asyncio.to_thread(self._disk.clear)
-            await ground.site.start()
-            await ground.works_again(self.bound)
+            if not self.ends:
+                await ground.site.start()
+                await ground.works_again(self.bound)
         finally:
-            await ground.site.stop()
+            await ground.site.stop("immediate" if self.ends else "fast")
             await asyncio.to_thread(self._disk.remove)
             self._disk = None
             await ground.site.start()
@@ -110,6 +119,8 @@ class LogDiskFull(_Full):
     """The disk with the write-ahead log is full: the server ends itself, and can't start before there is room."""
 
     name = "log-disk-full"
+    lasting: ClassVar[tuple[float, float]] = (0.5, 1.5)
+    ends: ClassVar[bool] = True
 
     async def disk(self, ground: Ground) -> SmallDisk:
         await ground.sql("checkpoint")

@@ -1,0 +1,117 @@
+"""The faults of a run as causes: what each may explain, in the light of those before and after it."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from .faults import UNDER_WAY
+
+if TYPE_CHECKING:
+    from .faults import Hit
+    from .ledger import Execution
+
+#: Seconds after a fault in which outcomes that it held up may be under way yet: who waits looks about every three.
+_AFTERMATH: Final = 5.0
+
+
+class Cause(NamedTuple):
+    """A fault that struck.
+
+    Attributes:
+        hit: What it did.
+        since: An execution that ended before that had its outcome written when the fault began.
+        rescued: When the jobs that it hit must have begun to run again, with what faults after it may add.
+    """
+
+    hit: Hit
+    since: float
+    rescued: float | None
+
+
+class Written(NamedTuple):
+    """That all outcomes were seen to be written of what had ended until a moment, which is earlier than that."""
+
+    seen: float
+    until: float
+
+
+class Causes:
+    """Says which faults may have to do with an execution, or with an attempt that never began.
+
+    Args:
+        hits: What faults did.
+        written: When outcomes were seen to be written, in order.
+        pids: The processes of each node that are known to have run jobs.
+    """
+
+    def __init__(
+        self, hits: Iterable[Hit], written: Sequence[Written] = (), pids: Mapping[str, Collection[int]] | None = None
+    ) -> None:
+        self._hits = sorted(hits, key=lambda hit: hit.began)
+        self._written = written
+        self._pids = pids or {}
+        self._all = [Cause(hit, self._lost_since(hit), self._rescued(hit)) for hit in self._hits if hit.is_harmful]
+        self._of: dict[int | str, list[int]] = {}  # the places of those that hit a process or a node
+        for place, cause in enumerate(self._all):
+            struck: set[int | str] = {*cause.hit.pids, *cause.hit.nodes}
+            for name in struck:
+                self._of.setdefault(name, []).append(place)
+
+    def of(self, run: Execution) -> list[Cause]:
+        """Return the faults that caught an execution in flight, in their order."""
+        places = sorted({*self._of.get(run.pid, ()), *self._of.get(run.node, ())})
+        return [cause for cause in map(self._all.__getitem__, places) if cause.hit.explains(run, cause.since)]
+
+    def of_attempt(
+        self, after: float, before: float, claimed: float | None = None, node: str | None = None
+    ) -> list[Cause]:
+        """Return the faults that may have caught an attempt between its claim and its beginning.
+
+        Args:
+            after: When the attempt before it began.
+            before: When the one after it did.
+            claimed: When it was claimed, where that is known.
+            node: Who claimed it, where that is known.
+        """
+        return [
+            cause
+            for cause in self._all
+            if cause.hit.began <= before
+            and cause.hit.ended >= after
+            and (claimed is None or cause.since <= claimed <= cause.hit.ended)
+            and (node is None or self._hits_node(cause.hit, node))
+        ]
+
+    def _hits_node(self, hit: Hit, node: str) -> bool:
+        known = {pid for pids in self._pids.values() for pid in pids}
+        # A process that never came to run a job is of no node that the ledger knows.
+        return node in hit.nodes or bool(hit.pids & set(self._pids.get(node, ())) or hit.pids - known)
+
+    def under_way_since(self, moment: float) -> float:
+        """Return when the oldest of the outcomes ended that may be under way at a moment.
+
+        It is no longer ago than a little while, or than the beginning of a fault that is hardly over, which may have
+        begun when another one was hardly over; but not before all that had ended was seen to be written.
+        """
+        since = moment
+        for hit in reversed(self._hits):
+            if hit.began < since and hit.ended > since - _AFTERMATH:
+                since = hit.began
+        seen = bisect_right(self._written, moment, key=lambda written: written.seen)
+        return max(since - UNDER_WAY, self._written[seen - 1].until if seen else 0.0)
+
+    def _lost_since(self, hit: Hit) -> float:
+        # What had been written may be among the transactions that such a one has lost.
+        return hit.began - _AFTERMATH if hit.repeats else self.under_way_since(hit.began)
+
+    def _rescued(self, hit: Hit) -> float | None:
+        """Return the hit's own time, put off by those that struck before it was over, and took as long to get over."""
+        if hit.rescued is None:
+            return None
+        last, allowed = hit.rescued, hit.rescued - hit.ended
+        for later in self._hits:
+            if hit.began < later.began <= last:
+                last = max(last, later.ended + allowed)
+        return last
