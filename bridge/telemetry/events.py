@@ -102,7 +102,8 @@ class JobStop(Struct, frozen=True):
         duration: Nanoseconds that the worker ran.
         queue_time: Nanoseconds between `scheduled_at` and `attempted_at`, at least 0.
         result: What `process` returned.
-        recorded: False where the row had been changed by somebody else meanwhile and was left alone.
+        recorded: False where the row had been changed by somebody else meanwhile and was left alone, or took no outcome
+            at all: that is tried again, and not told of again.
         oban: The instance that ran it.
     """
 

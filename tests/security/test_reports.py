@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import asyncpg
+import psycopg
 import pytest
 import sentry_sdk
 from queues.conftest import ends, gate, worker
@@ -177,15 +178,26 @@ async def test_what_the_caller_handles_meanwhile_keeps_its_frames(sent):
     assert (first["type"], len(first["stacktrace"]["frames"])) == ("LookupError", 1)
 
 
-async def test_a_driver_s_frames_show_no_variables_where_the_pool_is_the_application_s(
-    reported, installed, registry, worker, ends
+def connect_by_psycopg(dsn):
+    psycopg.connect(dsn)
+
+
+async def connect_by_asyncpg(dsn):
+    await asyncpg.connect(dsn)
+
+
+@pytest.mark.parametrize(
+    ("way", "module"), [(connect_by_asyncpg, "asyncpg.connect_utils"), (connect_by_psycopg, "psycopg.connection")]
+)
+async def test_a_driver_s_frames_show_no_variables_where_the_connection_is_the_application_s(
+    reported, installed, registry, worker, ends, way, module
 ):
     async def process(_job):
-        await asyncpg.connect(f"postgresql://ada:{SECRET}@127.0.0.1:1/db")
+        if (connecting := way(DSN)) is not None:
+            await connecting
 
     cls = worker(process)
     async with node(installed, registry) as oban:
         await ends.of(await oban.enqueue(cls.new({}, max_attempts=1)))
-    frames = frames_of(reported[0])
-    assert "asyncpg.connect_utils" in {frame["module"] for frame in frames}
+    assert module in {frame["module"] for frame in frames_of(reported[0])}
     assert SECRET not in told_by(reported)
