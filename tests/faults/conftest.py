@@ -7,6 +7,8 @@ from typing import Final
 
 import pytest
 
+from .books import books, quiet  # noqa: F401 - fixtures, of several modules here
+
 HERE: Final = Path(__file__).parent
 
 #: Modules that start nodes and servers of their own, and take minutes.
