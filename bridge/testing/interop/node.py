@@ -128,11 +128,11 @@ class ElixirNode:
 
     async def pause(self) -> None:
         """Freeze it: its connections stay open, and nothing answers until `resume`."""
-        await asyncio.to_thread(self._started().pause)
+        await asyncio.to_thread(lambda: self._started().pause())
 
     async def resume(self) -> None:
         """Let it go on."""
-        await asyncio.to_thread(self._started().resume)
+        await asyncio.to_thread(lambda: self._started().resume())
 
     async def disconnect(self) -> None:
         """Cut it off from the database, and refuse it until `reconnect`."""
@@ -366,9 +366,11 @@ class ElixirNode:
         return self._console
 
     def _started(self) -> Process:
-        if self._process is None or self._ended.is_set():
+        with self._launching:  # a process may run before the call that launches it has returned
+            process = self._process
+        if process is None or self._ended.is_set():
             raise NodeFailed("the node is not running; start it first")
-        return self._process
+        return process
 
     def _cut(self) -> Gate:
         if self._gate is None:

@@ -91,9 +91,19 @@ async def test_a_node_is_started_by_one_caller_at_a_time():
     assert not alive(node.hello.pid)
 
 
-async def test_a_node_that_is_killed_while_it_boots_is_told(tmp_path):
+class SlowToLaunch(Host):
+    """Its process runs for a while before the launch returns, as on a machine that is busy elsewhere."""
+
+    def launch(self, boot):
+        process = super().launch(boot)
+        time.sleep(0.3)
+        return process
+
+
+@pytest.mark.parametrize("runner", [Host, SlowToLaunch])
+async def test_a_node_that_is_killed_while_it_boots_is_told(runner, tmp_path):
     mark = tmp_path / "pid"
-    node = ElixirNode(Host(["sh", "-c", f"echo $$ > {mark}; exec sleep 1000"]))
+    node = ElixirNode(runner(["sh", "-c", f"echo $$ > {mark}; exec sleep 1000"]))
     starting = asyncio.create_task(node.start())
     pid = await written(mark)
 
