@@ -12,7 +12,7 @@ from .books import books, quiet  # noqa: F401 - fixtures, of several modules her
 HERE: Final = Path(__file__).parent
 
 #: Modules that start nodes and servers of their own, and take minutes.
-_LONG: Final = ("test_each.py", "test_torture.py")
+_LONG: Final = ("test_defaults.py", "test_each.py", "test_torture.py")
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

@@ -58,7 +58,8 @@ class Node:
         ledger: Where its jobs note what they do.
         processes: As in `bridge start --processes`.
         queues: As in `bridge start --queues`, beside the queue of its own for probes.
-        environment: More variables, such as LD_PRELOAD; `BRIDGE_…` wins over the settings of the ground.
+        settings: As BRIDGE_… variables have them, without that prefix.
+        environment: More variables, such as LD_PRELOAD; `BRIDGE_…` wins over `settings`.
         command: What stands before `python -m bridge start`, such as `["prlimit", "--as=…"]`.
     """
 
@@ -71,6 +72,7 @@ class Node:
         *,
         processes: int = 1,
         queues: str = f"{QUEUE}:20,{LONG}:5",
+        settings: dict[str, Any] = QUICK,
         environment: dict[str, str] | None = None,
         command: tuple[str, ...] = (),
     ) -> None:
@@ -79,6 +81,7 @@ class Node:
         self.log = folder / f"{name}.log"
         self.processes = processes
         self.queues = queues
+        self.settings = settings
         self.environment = environment or {}
         self.command = command
         self.process: subprocess.Popen[bytes] | None = None
@@ -198,7 +201,7 @@ class Node:
         kept = {
             key: value for key, value in os.environ.items() if not key.startswith(("BRIDGE_", "DATABASE_URL", "PG"))
         }
-        settings = {f"BRIDGE_{key}": str(value) for key, value in QUICK.items()} | {
+        settings = {f"BRIDGE_{key}": str(value) for key, value in self.settings.items()} | {
             "BRIDGE_PROCESSES": str(self.processes)
         }
         return {
