@@ -81,17 +81,34 @@ def encode(value: Any, field: str = "value") -> str:
     if text is None:
         text = _encode_lowered(lower(value, Place(field), _RULES), field)
     if len(text) > _SHORT:
-        _check_length(text, field)
+        check_length(text, field)
     return text
 
 
-def _check_length(text: str, field: str) -> None:
-    length = len(text) if text.isascii() else len(text.encode())
-    limit, mend = MAX_BYTES, "store it elsewhere and pass a reference"
-    if field in LIMITS and (own := limit_of(field)) < limit:
-        limit, mend = own, f"{mend}, or raise BRIDGE_{field.upper()}_LIMIT"
-    if length > limit:
-        raise EncodeError(field, f"{length:,} bytes", f"at most {limit:,}", mend)
+def check_length(text: str, field: str) -> None:
+    """Refuse a document that is longer than its field may be.
+
+    Raises:
+        EncodeError: With the limit, the length and what to do.
+    """
+    if not fits(text, field):
+        limit, mend = _limit(field), "store it elsewhere and pass a reference"
+        if limit < MAX_BYTES:
+            mend = f"{mend}, or raise BRIDGE_{field.upper()}_LIMIT"
+        raise EncodeError(field, f"{_length(text):,} bytes", f"at most {limit:,}", mend)
+
+
+def fits(text: str, field: str) -> bool:
+    """Tell whether a document is no longer than its field may be."""
+    return len(text) <= _SHORT or _length(text) <= _limit(field)
+
+
+def _length(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode())
+
+
+def _limit(field: str) -> int:
+    return limit_of(field) if field in LIMITS else MAX_BYTES
 
 
 @cache

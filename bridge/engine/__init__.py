@@ -9,6 +9,7 @@ from bridge.engine.engine import Engine, Group
 from bridge.engine.filters import JobOrId, job_id_of, select_jobs
 from bridge.engine.indexes import Index
 from bridge.engine.leases import Election
+from bridge.engine.merging import check_merge
 from bridge.engine.opening import check_prepared
 from bridge.engine.peers import Peer
 from bridge.engine.producers import DatabaseClock, LiveProducer, Load, Orphan
@@ -36,6 +37,7 @@ __all__ = [
     "Outlook",
     "Peer",
     "Retention",
+    "check_merge",
     "check_options",
     "check_prepared",
     "connect",

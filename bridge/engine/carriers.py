@@ -23,4 +23,5 @@ def meta_json(job: Job[Any]) -> str:
     added = json.encode_object(carrier, "meta")
     rest = text[1:].lstrip()
     # Put before the rest, which stays as it is: a row's numbers may have more digits than Python keeps.
-    return added if rest == "}" else f"{added[:-1]},{rest}"
+    merged = added if rest == "}" else f"{added[:-1]},{rest}"
+    return merged if json.fits(merged, "meta") else text  # that a job is traced must not cost the job

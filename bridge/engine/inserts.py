@@ -79,7 +79,9 @@ def _meta(job: Job[Any], catalog: Catalog) -> str:
         mend = "run bridge install --unique-index, and restart this node"
         raise InvalidJob("unique.index", True, "a database with Bridge's unique index", mend)
     rule = json.encode({RULE: unique.rule}, "meta")
-    return rule if text == "{}" else f"{text[:-1]},{rule[1:]}"
+    merged = rule if text == "{}" else f"{text[:-1]},{rule[1:]}"
+    json.check_length(merged, "meta")
+    return merged
 
 
 def _state(job: Job[Any], catalog: Catalog) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 _FOLDER: Final = Path(__file__).parent / "sql"
 _TIMES = ("inserted_at", "scheduled_at", "attempted_at", "completed_at", "cancelled_at", "discarded_at")
@@ -30,12 +30,29 @@ CLAIMED = """
   coalesce(priority, 0) as priority,
 """ + ",\n".join(_readable(time) for time in _TIMES if time != "attempted_at")
 
+#: Entries that a job's `errors` keep, the newest: a job that fails for ever must not become a row without bounds, which
+#: every fetch of it reads. Oban keeps all; nothing in it counts them.
+ERRORS_KEPT: Final = 100
+
+#: The errors of the row `j` with that of `a` at their end, by the column's type. An array may begin at any number, so
+#: its end is asked for and not its length; what lies before its begin is passed over without a word, as in a path.
+_ERRORS: Final = {
+    "jsonb[]": f"(j.errors || a.error::jsonb)[coalesce(array_upper(j.errors, 1), 0) - {ERRORS_KEPT - 2}:]",
+    "jsonb": f"jsonb_path_query_array(j.errors || a.error::jsonb, '$[last - {ERRORS_KEPT - 1} to last]')",
+}
+
 
 class Statements:
-    """Statements by file name, with the schema's name in them."""
+    """Statements by file name, with the schema's name in them.
 
-    def __init__(self, prefix: str) -> None:
+    Args:
+        prefix: The schema.
+        errors_type: The type of `errors`; statements that add to them are different.
+    """
+
+    def __init__(self, prefix: str, errors_type: Literal["jsonb[]", "jsonb"] = "jsonb[]") -> None:
         self._schema = '"' + prefix.replace('"', '""') + '"'
+        self._errors = _ERRORS[errors_type]
         self._texts: dict[str, str] = {}
 
     def __getitem__(self, name: str) -> str:
@@ -52,6 +69,7 @@ class Statements:
     def fill(self, name: str, **parts: str) -> str:
         """Return a statement with its `{parts}` filled in; they are SQL of ours, never a value."""
         text = _read(name).replace("{columns}", COLUMNS).replace("{claimed}", CLAIMED)
+        text = text.replace("{errors}", self._errors)
         for part, sql in parts.items():
             text = text.replace("{" + part + "}", sql)
         return text.replace("{prefix}", self._schema)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from bridge.codecs import json
 from bridge.engine.clock import naive
 from bridge.engine.inserts import check_limits
+from bridge.engine.merging import check_merge
 from bridge.errors import DecodeError, EncodeError, InvalidJob
 from bridge.jobs import Job, JobState, checks, contracts
 
@@ -65,6 +66,7 @@ def update_values(job: Job[Any], changes: Mapping[str, Any], catalog: Catalog) -
         raise InvalidJob("scheduled_at", changes["scheduled_at"], "a job that is not running", "cancel it first")
     _check_attempts(job, values)
     _check_args(job, changes, values)
+    _check_meta(job, values)
     return [job.id, *(values.get(field) for field in _CHECKS)]
 
 
@@ -84,6 +86,14 @@ def _check_args(job: Job[Any], changes: Mapping[str, Any], values: dict[str, Any
     contract.check_edited(before, json.decode(values["args"]) if "args" in values else before)
     meta = json.decode(values["meta"]) if "meta" in values else {}
     values["meta"] = json.encode_object({**meta, "contract": contract.tag}, "meta")
+
+
+def _check_meta(job: Job[Any], values: Mapping[str, Any]) -> None:
+    if "meta" in values:
+        try:
+            check_merge(job, values["meta"])
+        except EncodeError as error:
+            raise contracts.veiled_by_any(error) from None
 
 
 def _row_args(job: Job[Any]) -> Any:

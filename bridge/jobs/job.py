@@ -59,6 +59,7 @@ class Job(Generic[Args]):
     __slots__ = (
         "_args",
         "_args_text",
+        "_cancel_seen",
         "_cancelled",
         "_errors",
         "_meta",
@@ -92,6 +93,7 @@ class Job(Generic[Args]):
     _raw_args: Any
     _errors: Any
     _cancelled: bool
+    _cancel_seen: bool
 
     def __init__(
         self,
@@ -154,7 +156,7 @@ class Job(Generic[Args]):
         self.conflict = False
         self.unsaved_error: UnsavedError | None = None
         self._errors: Any = []
-        self._cancelled = False
+        self._cancelled = self._cancel_seen = False
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Job[Any]:
@@ -176,7 +178,8 @@ class Job(Generic[Args]):
         job.inserted_at, job.scheduled_at = _aware(row["inserted_at"]), _aware(row["scheduled_at"])
         job.completed_at = _aware(row["completed_at"])
         job.cancelled_at, job.discarded_at = _aware(row["cancelled_at"]), _aware(row["discarded_at"])
-        job.unique, job.replace, job.conflict, job.unsaved_error, job._cancelled = None, None, False, None, False
+        job.unique, job.replace, job.conflict, job.unsaved_error = None, None, False, None
+        job._cancelled = job._cancel_seen = False
         return job
 
     @property
@@ -329,7 +332,7 @@ class Job(Generic[Args]):
     def _checked_args(self, contract: contracts.JobContract | None) -> str:
         if self._args_text is not None:
             typed = contracts.contract_of(self._args) is not None
-            text = self._args_text if typed else _encode_object("args", self._args_text, self._args)
+            text = _encode_object("args", self._args_text, _UNREAD if typed else self._args)
             if contract is not None:
                 contract.check_row(json.decode(text))
             return text
@@ -355,6 +358,7 @@ class Job(Generic[Args]):
 
         Work in a thread can't be stopped; it may look here now and then, and end by itself.
         """
+        self._cancel_seen = self._cancelled
         return self._cancelled
 
     def __repr__(self) -> str:
@@ -372,9 +376,10 @@ def _stamped(meta: Any, contract: contracts.JobContract | None) -> Any:
 
 
 def _encode_object(field: str, text: str | None, value: Any) -> str:
-    # A row's own text is exact; once it was read, the object counts, because it may have been changed.
+    # A row's own text is exact; once it was read, the object counts, because it may have been changed. What is too long
+    # with PostgreSQL's spaces may not be without.
     if value is _UNREAD:
-        if text is not None and text.startswith("{"):
+        if text is not None and text.startswith("{") and json.fits(text, field):
             return text
         value = json.decode(text or "null")
     return json.encode_object(value, field)

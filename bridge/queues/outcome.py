@@ -12,7 +12,7 @@ from typing import Any
 from bridge import telemetry
 from bridge.codecs import json
 from bridge.codecs.recorded import encode_recorded
-from bridge.engine import QUARANTINE, Ack, utc_now
+from bridge.engine import QUARANTINE, Ack, check_merge, utc_now
 from bridge.errors import ContractError, JobCancelled, JobError, ValidationError, shorten
 from bridge.jobs import Cancel, Discard, Job, Record, Snooze, Worker
 from bridge.jobs.backoff import default_backoff
@@ -66,7 +66,7 @@ def from_result(job: Job[Any], result: Any) -> Outcome:
     """Return the outcome of a worker that returned `result`.
 
     Raises:
-        EncodeError: The result is to be recorded, or merged into meta, and can't be.
+        EncodeError: The result is to be recorded, or merged into meta, and can't be, or is too long with what is there.
         JobError: The result is none, such as a class in place of its instance.
     """
     at = utc_now()
@@ -81,13 +81,19 @@ def from_result(job: Job[Any], result: Any) -> Outcome:
             return Outcome(job, _ack(job, "discarded", at, error=_entry(job, discarded, at)), result)
         case Snooze(seconds=delay, meta=meta):
             wake = at + timedelta(seconds=seconds("seconds", delay))
-            merged = None if meta is None else json.encode_object(meta, "meta")
+            merged = None if meta is None else _merged(job, meta)
             return Outcome(job, _ack(job, "scheduled", at, scheduled_at=wake, meta=merged), result)
         case Record(value=value, limit=limit):
-            merged = json.encode_object({"recorded": True, "return": encode_recorded(value, limit)}, "meta")
+            merged = _merged(job, {"recorded": True, "return": encode_recorded(value, limit)})
             return Outcome(job, _ack(job, "completed", at, meta=merged), result)
     _refuse_nonsense(result)
     return Outcome(job, _ack(job, "completed", at), result)
+
+
+def _merged(job: Job[Any], meta: Any) -> str:
+    text = json.encode_object(meta, "meta")
+    check_merge(job, text)
+    return text
 
 
 def _refuse_nonsense(result: Any) -> None:
@@ -116,6 +122,19 @@ def from_cancel(job: Job[Any], reason: str) -> Outcome:
     at = utc_now()
     error = JobCancelled(reason)
     return Outcome(job, _ack(job, "cancelled", at, error=_entry(job, error, at)), Cancel(reason))
+
+
+def from_stop(stopped: Outcome) -> Outcome:
+    """Return what becomes of a job that is handed back because its queue stops: in its last attempt it is discarded.
+
+    Then it has the reason among its errors, as a job that was killed has with Oban; else nothing of it changes.
+    """
+    job = stopped.job
+    if job.attempt < job.max_attempts:
+        return stopped
+    at, error = utc_now(), JobInterrupted("its queue stopped before its end, and it had no attempt left")
+    ack = _ack(job, "discarded", at, error=_entry(job, error, at))
+    return Outcome(job, ack, error=error, duration=stopped.duration, context=stopped.context)
 
 
 def from_invalid(job: Job[Any], error: ContractError, policy: OnInvalid) -> Outcome:
@@ -161,3 +180,7 @@ def queue_time(job: Job[Any]) -> int:
     """Return the nanoseconds that the job waited for this attempt, at least 0."""
     scheduled = job.scheduled_at or datetime.now(UTC)
     return max(0, int(((job.attempted_at or scheduled) - scheduled).total_seconds() * 1e9))
+
+
+class JobInterrupted(JobError):
+    """A job's last attempt was ended, because its queue stopped."""

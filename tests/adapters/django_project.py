@@ -52,7 +52,7 @@ from django.test.utils import CaptureQueriesContext
 from bridge import Job, Oban
 from bridge.engine import inserts
 from bridge.engine.schema import install_sql
-from bridge.errors import InvalidSetting, SchemaError
+from bridge.errors import EncodeError, InvalidSetting, SchemaError
 from bridge.sync import SyncOban
 
 oban = SyncOban(conn=connection)
@@ -135,6 +135,16 @@ class Transactions(TransactionTestCase):
                 oban.enqueue(Job("W", queue="more"))
         finally:
             inserts.CHUNK = chunk
+        self.assertEqual(queues(), ["kept", "more"])
+
+    def test_args_that_are_too_large_leave_the_block_alive(self):
+        largest = 16 * 2**20 - len('{"a":""}')
+        with transaction.atomic():
+            oban.enqueue(Job("W", queue="kept"))
+            for enqueue in (oban.enqueue, lambda job: oban.enqueue_many([Job("W", queue="lost"), job])):
+                with self.assertRaisesRegex(EncodeError, "args: expected at most 16,777,216, got '16,777,217 bytes'"):
+                    enqueue(Job("W", queue="lost", args={"a": "x" * (largest + 1)}))
+            oban.enqueue(Job("W", queue="more", args={"a": "x" * largest}))
         self.assertEqual(queues(), ["kept", "more"])
 
     def test_without_a_block_jobs_are_there_at_once(self):

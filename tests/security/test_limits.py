@@ -13,36 +13,12 @@ from bridge.codecs import json as codec
 from bridge.errors import EncodeError, InvalidPayload, InvalidSetting, ValidationError
 from bridge.queues.failures import TEXT_LIMIT
 
-__all__ = ["ends", "gate", "worker"]
+from .limits import document, fresh_limits, limits
 
-
-@pytest.fixture(autouse=True)
-def fresh_limits(monkeypatch):
-    for field in codec.LIMITS:
-        monkeypatch.delenv(f"BRIDGE_{field.upper()}_LIMIT", raising=False)
-    codec.limit_of.cache_clear()
-    yield
-    codec.limit_of.cache_clear()
-
-
-@pytest.fixture
-def limits(monkeypatch):
-    """A function that sets limits as the environment does."""
-
-    def limit(**bytes_of):
-        for field, size in bytes_of.items():
-            monkeypatch.setenv(f"BRIDGE_{field.upper()}_LIMIT", str(size))
-        codec.limit_of.cache_clear()
-
-    return limit
+__all__ = ["ends", "fresh_limits", "gate", "limits", "worker"]
 
 
 # Args and meta
-
-
-def document(size):
-    """An object of so many bytes of JSON."""
-    return {"a": "x" * (size - len('{"a":""}'))}
 
 
 @pytest.mark.parametrize("field", ["args", "meta"])

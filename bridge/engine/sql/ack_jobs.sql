@@ -24,7 +24,7 @@ written as (
     errors = case
       when a.error is null then j.errors
       when j.state <> 'executing' and to_jsonb(j.errors) @> jsonb_build_array(a.error::jsonb) then j.errors
-      else j.errors || a.error::jsonb
+      else {errors}
     end,
     meta = case
       when a.meta is null then j.meta

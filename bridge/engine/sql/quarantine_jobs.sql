@@ -16,7 +16,7 @@ written as (
     attempt = case when j.state = 'executing' then j.attempt - 1 else j.attempt end,
     errors = case
       when j.state <> 'executing' and to_jsonb(j.errors) @> jsonb_build_array(a.error::jsonb) then j.errors
-      else j.errors || a.error::jsonb
+      else {errors}
     end,
     meta = case
       when j.state <> 'executing' then j.meta

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from bridge import Cancel, Job, Record, Snooze, Worker, worker
-from bridge.errors import ContractError, InvalidWorker, JobNotFound
+from bridge.errors import ContractError, EncodeError, InvalidWorker, JobNotFound
 from bridge.jobs import contracts
 from bridge.jobs.options import build_options
 from tests.queues.rig import insert_row, row_of
@@ -138,6 +138,17 @@ class TestRunning:
         copied = await oban.enqueue(job)
         assert copied.id != row
         assert (await row_of(conn, copied))["args"] == raw
+
+    async def test_a_row_that_is_too_large_is_not_inserted_again(self, badge, start, conn):
+        oban = await start()
+        args = json.dumps({**GOOD, "colour": "x" * 16 * 2**20})
+        row = await insert_row(conn, worker="Badges.Generate", queue="badges", args=args)
+        for typed in (False, True):
+            job = await oban.get_job(row)
+            if typed:
+                job.read_args(badge.__contract__)
+            with pytest.raises(EncodeError, match="args: expected at most 16,777,216, got '16,777,2"):
+                await oban.enqueue(job)
 
 
 class TestDefinition:

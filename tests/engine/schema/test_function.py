@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import asyncpg
 import pytest
 
+from bridge.codecs.json import LIMITS, limit_of
 from bridge.engine.schema import inspect, install, install_own, own_sql, quote_ident, uninstall
 from bridge.errors import SchemaError
 from bridge.jobs import Job
@@ -131,6 +132,39 @@ async def test_the_longest_numbers_that_elixir_loads_are_taken(own):
     for number in ("1" + "0" * 1_023, "-1" + "0" * 1_022, "1" + "0" * 308 + ".5", "0." + "0" * 2_000 + "1"):
         job = await enqueue(own, f"""'W', '{{"a": {number}, "b": "{"7" * 2_000}"}}'""")
         assert await own.fetchval("select args ->> 'a' from oban_jobs where id = $1", job) == number
+
+
+async def test_the_longest_args_and_meta_are_those_of_python(own):
+    largest = "x" * (LIMITS["args"] - len('{"a": ""}'))
+    await enqueue(own, "'W', jsonb_build_object('a', $1::text)", largest)
+    with pytest.raises(asyncpg.InvalidParameterValueError, match=r"^args: expected at most 16777216 .* got 16777217\n"):
+        await enqueue(own, "'W', jsonb_build_object('a', $1::text)", largest + "x")
+    await enqueue(own, "'W', meta => jsonb_build_object('a', $1::text)", largest + "x")
+    assert f"meta_text) > {LIMITS['meta']} then" in own_sql()
+
+
+async def test_bytes_count_and_not_characters_and_not_what_is_stored_of_them(own):
+    await enqueue(own, "'W', jsonb_build_object('a', repeat('ü', 8388603))")
+    with pytest.raises(asyncpg.InvalidParameterValueError, match=r"^args: expected at most .* got 16777217\n"):
+        await enqueue(own, "'W', jsonb_build_object('a', repeat('ü', 8388604))")
+
+
+async def test_limits_are_those_of_whoever_installs_it(own, monkeypatch):
+    monkeypatch.setenv("BRIDGE_ARGS_LIMIT", "1024")
+    monkeypatch.setenv("BRIDGE_META_LIMIT", "2048")
+    limit_of.cache_clear()
+    try:
+        assert await install_own(own) == ["bridge_enqueue()"]
+        assert await install_own(own) == []
+        for name, limit in (("args", 1_024), ("meta", 2_048)):
+            room = limit - len('{"a": ""}')
+            await enqueue(own, f"'W', {name} => jsonb_build_object('a', repeat('x', {room}))")
+            with pytest.raises(asyncpg.InvalidParameterValueError) as refusal:
+                await enqueue(own, f"'W', {name} => jsonb_build_object('a', repeat('x', {room + 1}))")
+            assert refusal.value.message == f"{name}: expected at most {limit} bytes of JSON, got {limit + 1}"
+            assert f"raise BRIDGE_{name.upper()}_LIMIT and run bridge upgrade" in refusal.value.hint
+    finally:
+        limit_of.cache_clear()
 
 
 @pytest.mark.parametrize("arguments", REFUSED)

@@ -2,6 +2,8 @@
 #variable_conflict use_variable
 declare
   run_at timestamptz := coalesce(scheduled_at, pg_catalog.clock_timestamp() + schedule_in);
+  args_text text := args::text;
+  meta_text text := meta::text;
   plain_tags text[];
   job_id bigint;
 begin
@@ -19,8 +21,23 @@ begin
   if coalesce(pg_catalog.jsonb_typeof(meta), '') <> 'object' then
     raise invalid_parameter_value using message = 'meta: expected a JSON object';
   end if;
+  -- As nodes hold them, which read all that they fetch at once into memory; with the spaces that PostgreSQL writes.
+  if pg_catalog.octet_length(args_text) > {args_limit} then
+    raise invalid_parameter_value using
+      message = pg_catalog.format(
+        'args: expected at most {args_limit} bytes of JSON, got %s', pg_catalog.octet_length(args_text)
+      ),
+      hint = 'Store it elsewhere and pass a reference, or raise BRIDGE_ARGS_LIMIT and run bridge upgrade.';
+  end if;
+  if pg_catalog.octet_length(meta_text) > {meta_limit} then
+    raise invalid_parameter_value using
+      message = pg_catalog.format(
+        'meta: expected at most {meta_limit} bytes of JSON, got %s', pg_catalog.octet_length(meta_text)
+      ),
+      hint = 'Store it elsewhere and pass a reference, or raise BRIDGE_META_LIMIT and run bridge upgrade.';
+  end if;
   -- jsonb holds longer integers than Elixir's decoder, and greater fractions than a float: a queue that loads one stops.
-  if (pg_catalog.textregexeq(args::text, '[0-9]{255}') or pg_catalog.textregexeq(meta::text, '[0-9]{255}')) and exists (
+  if (pg_catalog.textregexeq(args_text, '[0-9]{255}') or pg_catalog.textregexeq(meta_text, '[0-9]{255}')) and exists (
     select
     from (values (args), (meta)) as given (document)
     cross join lateral pg_catalog.jsonb_path_query(document, 'strict $.** ? (@.type() == "number")') as number
