@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from bridge.doctor.finding import Finding, Level, Seen
-from bridge.engine.diagnosis import Diagnosis, NoAnswerError
+from bridge.engine.diagnosis import Diagnosis, NoAnswerError, NotAllowedError
 
 if TYPE_CHECKING:
     from bridge.engine.schema import Catalog
@@ -80,18 +80,14 @@ class Check:
         """Look, or say why that was not possible.
 
         Raises:
+            NotAllowedError: The role may not look.
             OSError, asyncpg.PostgresError: The connection was lost.
         """
         try:
             seen = await self.look(patient)
+        except NotAllowedError:
+            raise
         except NoAnswerError as error:
-            mend = "pass a longer --timeout" if "no answer within" in str(error) else "grant the role what it lacks"
+            mend = "pass a longer --timeout" if "no answer within" in str(error) else "look again in a while"
             return Finding(self.id, self.topic, Level.WARNING, f"not looked at: {error}", mend, looked=False)
         return Finding(self.id, self.topic, seen.level, seen.text, seen.mend, seen.details, seen.figures)
-
-
-async def run_all(checks: Sequence[Check], patient: Patient) -> AsyncIterator[Finding]:
-    """Yield a finding a check, in their order, leaving out those that need a table where there is none."""
-    for check in checks:
-        if patient.catalog.supported or not check.needs_table:
-            yield await check.run(patient)

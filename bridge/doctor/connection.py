@@ -1,18 +1,16 @@
-"""The way to the database: server, encryption, rights, poolers and notifications."""
+"""The way to the database: server, encryption, poolers and notifications."""
 
 from __future__ import annotations
 
 import asyncio
 import secrets
 import time
-from collections.abc import Iterable
 from typing import Any, Final
 
 from bridge.doctor.check import Check, Patient
 from bridge.doctor.finding import Seen, note, ok, problem, warning
 from bridge.engine import is_unavailable
 from bridge.engine.diagnosis import BACKEND_PID, NoAnswerError
-from bridge.engine.schema import quote_ident
 
 #: Versions of PostgreSQL that Bridge is tested on.
 _OLDEST, _NEWEST = 14, 18
@@ -117,65 +115,6 @@ async def _round_trip(patient: Patient, channel: str, token: str, arrived: async
         return None
 
 
-async def rights(patient: Patient) -> Seen:
-    """Look which of Bridge's statements the role may not run."""
-    found = {row["name"]: row for row in await patient.ask.rights()}
-    role = (await patient.once(patient.ask.server))["role"]
-    if not found:
-        return ok("there is no table to have rights to")
-    lacks = list(_lacking(patient.catalog.prefix, role, found))
-    hidden = [name for name, row in found.items() if row["filtered"]]
-    if hidden:
-        mend = f"give the role bypassrls, or a policy for all rows: alter role {quote_ident(role)} bypassrls"
-        return problem(f"row security hides rows of {', '.join(hidden)} from role {role}", mend, lacks=hidden)
-    if not lacks:
-        return ok(f"role {role} may do all that Bridge does", lacks=[])
-    if _only_reads(found.values()):
-        text = f"role {role} only reads: enough for looking, and for no node"
-        return note(text, lacks=[right for right, *_ in lacks])
-    text = f"role {role} may not do all that Bridge does: {len(lacks)} of its rights are missing"
-    details = [f"without {right}: {cost}" for right, cost, _ in lacks]
-    return problem(text, "; ".join(dict.fromkeys(grant for *_, grant in lacks)), details, lacks=[x[0] for x in lacks])
-
-
-_COSTS = {
-    "select": "nothing can be read",
-    "insert": "no job can be enqueued",
-    "update": "no job can run, be staged, cancelled or retried",
-    "delete": "nothing can be pruned or deleted",
-}
-_COSTS_ELSEWHERE = {
-    "oban_peers": "no Python node leads: no cron, no staging without Elixir",
-    "bridge_peers": "no Python node leads: no cron",
-    "bridge_producers": "jobs of nodes that die are not rescued",
-    "bridge_crons": "no cron entries are inserted",
-}
-
-
-def _only_reads(rows: Iterable[Any]) -> bool:
-    """Tell whether somebody gave the role what a reader needs, of every table, and nothing else."""
-    return all(
-        row["may_use_schema"] and row["select"] and not (row["insert"] or row["update"] or row["delete"])
-        for row in rows
-    )
-
-
-def _lacking(prefix: str, role: str, found: dict[str, Any]) -> Any:
-    """Yield each missing right, what it costs, and the statement that gives it."""
-    schema, grantee = quote_ident(prefix), quote_ident(role)
-    for name, row in found.items():
-        if not row["may_use_schema"]:
-            yield f"USAGE on schema {prefix}", "nothing works", f"grant usage on schema {schema} to {grantee}"
-            return
-        for right, cost in _COSTS.items():
-            if not row[right]:
-                grant = f"grant select, insert, update, delete on {schema}.{quote_ident(name)} to {grantee}"
-                yield f"{right.upper()} on {name}", _COSTS_ELSEWHERE.get(name, cost), grant
-        if row["may_number"] is False:
-            grant = f"grant usage on all sequences in schema {schema} to {grantee}"
-            yield f"USAGE on the sequence of {name}", "no job can be enqueued", grant
-
-
 async def _pooled(patient: Patient) -> str:
     async def kind_of_way() -> str:
         return await _kind_of_way(patient)
@@ -215,5 +154,4 @@ CHECKS = (
     Check("tls", "connection", tls, needs_table=False),
     Check("pooler", "connection", pooler, needs_table=False),
     Check("notifications", "connection", notifications, needs_table=False),
-    Check("rights", "connection", rights, needs_table=False),
 )

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Collection, Mapping
 from typing import Any
 
-from bridge.doctor import connection, nodes, processes, queues, rows, schema, table
-from bridge.doctor.check import PATIENCE, Open, Patient, run_all
+from bridge.doctor import connection, nodes, processes, queues, rights, rows, schema, table
+from bridge.doctor.check import PATIENCE, Open, Patient
 from bridge.doctor.finding import Finding, Level
-from bridge.engine.diagnosis import TIMEOUT, Diagnosis, NoAnswerError
+from bridge.engine.diagnosis import TIMEOUT, Diagnosis, NoAnswerError, NotAllowedError
 
 CHECKS = (
     *connection.CHECKS,
+    *rights.CHECKS,
     *schema.CHECKS,
     *nodes.CHECKS,
     *processes.CHECKS,
@@ -62,5 +63,13 @@ async def examine(
             settings=dict(settings or {}),
             patience=patience,
         )
-        async for finding in run_all(CHECKS, patient):
-            yield finding
+        blind = []
+        for check in CHECKS:
+            if not patient.catalog.supported and check.needs_table:
+                continue
+            try:
+                yield await check.run(patient)
+            except NotAllowedError as error:
+                blind.append((check.id, str(error)))
+        if blind:
+            yield await rights.not_looked_at(patient, blind)

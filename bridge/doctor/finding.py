@@ -51,7 +51,7 @@ class Finding:
 
     Attributes:
         id: The check, such as `poison-rows`; ids are stable.
-        topic: What it is about: connection, schema, nodes, queues, rows or table.
+        topic: What it is about: connection, schema, nodes, queues, rows or table; or the examination itself.
         level: How bad it is.
         seen: What was seen, in a sentence with its figures.
         mend: What to do; empty where there is nothing to do.

@@ -40,37 +40,43 @@ async def leases(patient: Patient) -> Seen:
 
 
 async def nodes(patient: Patient) -> Seen:
-    """List the nodes: Python's by their heartbeats, Elixir's by their leases and what they run or have just run."""
+    """List the nodes: Python's by their heartbeats, Elixir's by their leases and what they run or have just run.
+
+    A Python node that has stopped in order leaves no heartbeat behind: what it ran looks like an Elixir node's.
+    """
     producers = await patient.once(patient.ask.producers)
     python = _group_by_node(producers)
-    elixir = await _elixir_nodes(patient, {row["uuid"] for row in producers}, set(python))
-    details = [
-        f"{node} (Python): {', '.join(sorted({row['queue'] for row in rows}))}; last beat {span(_silence(rows))} ago"
-        for node, rows in python.items()
-    ]
-    details += [f"{node} (Elixir, or no heartbeat): {how}" for node, how in sorted(elixir.items())]
+    past = await _past_nodes(patient, set(python))
+    others = await _other_nodes(patient, {row["uuid"] for row in producers}, set(python), past)
+    past = {node: how for node, how in past.items() if node not in others}
+    details = [_python_node(node, rows) for node, rows in python.items()]
+    details += [f"{node} (Elixir, or no heartbeat): {how}" for node, how in sorted(others.items())]
+    details += [f"{node} (Elixir, or stopped since): {how}" for node, how in sorted(past.items())]
     figures: dict[str, Any] = {
         "python": {
             node: {"queues": sorted({row["queue"] for row in rows}), "silent": round(_silence(rows), 1)}
             for node, rows in python.items()
         },
-        "others": elixir,
+        "others": others,
+        "past": past,
     }
     if not details:
         return note("no node is to be seen: nobody fetches jobs here", "bridge start --queues …", **figures)
-    alive = sum(any(_alive(row) for row in rows) for rows in python.values())
-    text = f"{count(alive, 'live Python node')}, {count(len(elixir), 'other')} by what they run or lead"
+    beating = sum(any(map(_beats, rows)) for rows in python.values())
+    silent = f", {len(python) - beating} silent" if beating < len(python) else ""
+    text = f"{count(beating, 'live Python node')}{silent}, {count(len(others), 'other')} by what they run or lead"
+    text += f", {len(past)} more by what they ran in the last hour" if past else ""
     return Seen(Level.OK, text, "", tuple(details), figures)
 
 
 async def node_names(patient: Patient) -> Seen:
     """Look for two live processes of one node name: signals for one would reach both, and so would a lease.
 
-    A live one beats four times in `rescue_after`; one that was killed and replaced is silent by then.
+    One that was killed and replaced is silent by then.
     """
     seen: dict[tuple[str, str, str], int] = {}
     for row in await patient.once(patient.ask.producers):
-        if row["silent"] < row["rescue_after"] / 2:
+        if _beats(row):
             key = (row["name"], row["node"], row["queue"])
             seen[key] = seen.get(key, 0) + 1
     twice = sorted({node for (_, node, _), times in seen.items() if times > 1})
@@ -170,17 +176,23 @@ async def _known_leases(patient: Patient) -> list[Any]:
     return found
 
 
-async def _elixir_nodes(patient: Patient, uuids: set[str], python: set[str]) -> dict[str, str]:
-    found: dict[str, str] = {}
+async def _past_nodes(patient: Patient, python: set[str]) -> dict[str, str]:
+    ago: dict[str, float] = {}
     for row in await patient.once(patient.ask.recent_runs):
         if row["node"] and row["node"] not in python and row["ago"] < _LONG:
-            found[row["node"]] = f"started a job {span(max(row['ago'], 0))} ago"
+            ago[row["node"]] = min(row["ago"], ago.get(row["node"], _LONG))
+    return {node: f"started its last job {span(max(seconds, 0))} ago" for node, seconds in ago.items()}
+
+
+async def _other_nodes(patient: Patient, uuids: set[str], python: set[str], past: dict[str, str]) -> dict[str, str]:
+    found: dict[str, str] = {}
     for row in await patient.once(patient.ask.executing):
         if row["node"] and row["uuid"] not in uuids:
             found[row["node"]] = f"runs {count(row['jobs'], 'job')} of {', '.join(sorted(row['queues']))}"
     for row in await _known_leases(patient):
         if row["remaining"] > 0 and row["node"] not in python:
-            found[row["node"]] = f"leads {row['name']}" + (f", {found[row['node']]}" if row["node"] in found else "")
+            more = found.get(row["node"]) or past.get(row["node"])
+            found[row["node"]] = f"leads {row['name']}" + (f", {more}" if more else "")
     return found
 
 
@@ -193,6 +205,19 @@ def _group_by_node(producers: list[Any]) -> dict[str, list[Any]]:
 
 def _alive(producer: Any) -> bool:
     return bool(producer["silent"] <= producer["rescue_after"])
+
+
+def _beats(producer: Any) -> bool:
+    """Tell whether no beat is late: there are four in `rescue_after`, and one may be lost."""
+    return bool(producer["silent"] < producer["rescue_after"] / 2)
+
+
+def _python_node(node: str, rows: list[Any]) -> str:
+    queues, since = ", ".join(sorted({row["queue"] for row in rows})), span(_silence(rows))
+    if any(map(_beats, rows)):
+        return f"{node} (Python): {queues}; last beat {since} ago"
+    due = span(max(row["rescue_after"] for row in rows) / 4)
+    return f"{node} (Python): {queues}; silent for {since}, and due every {due}: it died, or can't reach the database"
 
 
 def _silence(producers: list[Any]) -> float:

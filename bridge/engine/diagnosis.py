@@ -9,7 +9,8 @@ import asyncpg
 
 from bridge.engine.acks import QUARANTINE
 from bridge.engine.denials import what_was_denied
-from bridge.engine.schema import OWN_TABLES, Catalog, inspect
+from bridge.engine.rights import rights_values
+from bridge.engine.schema import Catalog, inspect
 from bridge.engine.statements import Statements
 
 if TYPE_CHECKING:
@@ -34,6 +35,10 @@ class NoAnswerError(Exception):
     """The database gave no answer to one question; the text says why."""
 
 
+class NotAllowedError(NoAnswerError):
+    """The role may not ask that."""
+
+
 class Diagnosis:
     """Asks about one schema, over one connection that is in no transaction.
 
@@ -44,7 +49,8 @@ class Diagnosis:
         catalog: What the schema has, by `inspect`.
         timeout: Seconds that one question may take.
 
-    Every method raises `NoAnswerError` where the role may not ask, or the answer takes too long.
+    Every method raises `NoAnswerError` where the answer takes too long, and its `NotAllowedError` where the role may
+    not ask.
     """
 
     def __init__(self, conn: Any, catalog: Catalog, *, timeout: float = TIMEOUT) -> None:
@@ -81,7 +87,7 @@ class Diagnosis:
 
     async def rights(self) -> list[Any]:
         """Return what the role may do with each table that is there."""
-        return await self._rows("rights", self.catalog.prefix, ["oban_jobs", "oban_peers", *OWN_TABLES])
+        return await self._rows("rights", self.catalog.prefix, *rights_values())
 
     async def transactions(self, longer_than: float) -> list[Any]:
         """Return the sessions whose transaction has been open for so many seconds."""
@@ -180,8 +186,9 @@ class Diagnosis:
                 yield
         except asyncpg.InsufficientPrivilegeError as error:
             denied = what_was_denied(statement, str(error))
-            grant = f" ({denied.mend()})" if denied else ""
-            raise NoAnswerError(f"the role may not look: {error}{grant}") from error
+            role = (await self.server())["role"]
+            grant = f" ({denied.mend(role)})" if denied else ""
+            raise NotAllowedError(f"role {role} may not look: {error}{grant}") from error
         except asyncpg.QueryCanceledError as error:
             raise NoAnswerError(f"no answer within {self.timeout:g} s") from error
         except asyncpg.LockNotAvailableError as error:

@@ -94,8 +94,13 @@ ALL = ("select, insert, update, delete on all tables in schema public", "usage o
     ("grants", "missing", "mend"),
     [
         (("select, insert, update on all tables in schema public", ALL[1]), "DELETE on oban_jobs", "delete on"),
-        (ALL[:1], "USAGE on the sequence of oban_jobs", "grant usage on all sequences in schema"),
-        (("select on oban_jobs",), "INSERT on oban_peers", 'on "public"."bridge_producers"'),
+        (
+            ALL[:1],
+            "USAGE on the sequence of oban_jobs",
+            'grant usage on sequence "public"."oban_jobs_id_seq" to "patient_',
+        ),
+        (("select on oban_jobs",), "INSERT on oban_peers", '"public".bridge_producers'),
+        ((), "SELECT on oban_jobs", "delete on"),
     ],
 )
 async def test_rights_that_a_role_lacks_are_named_with_the_grant(installed, own, grants, missing, mend):
@@ -115,6 +120,16 @@ async def test_a_role_with_all_rights_but_those_to_create(installed, own):
     assert {finding.level for finding in findings.values()} <= {Level.OK, Level.NOTE}
 
 
+async def test_a_role_without_its_schema_is_given_all_in_one_go(installed, own):
+    await own.execute("revoke usage on schema public from public")
+    async with role(own, installed) as dsn:
+        finding = await found(dsn, "rights", "problem")
+        assert finding.figures["lacks"][0] == "USAGE on schema public"
+        assert 'grant usage on schema "public" to "patient_' in finding.mend
+        await own.execute(finding.mend)
+        await found(dsn, "rights", "ok")
+
+
 async def test_row_security_that_hides_jobs_is_a_problem(installed, own):
     await own.execute("alter table oban_jobs enable row level security")
     async with role(own, installed, *ALL) as dsn:
@@ -123,15 +138,21 @@ async def test_row_security_that_hides_jobs_is_a_problem(installed, own):
         await found(dsn, "rights", "ok")
 
 
-async def test_a_role_that_may_read_nothing_gets_a_reason_for_each_check(installed, own):
+async def test_what_a_role_may_not_look_at_is_one_finding_with_the_grants_for_all_of_it(installed, own):
     async with role(own, installed) as dsn:
         findings = await examined(dsn)
+        [blind] = [finding for finding in findings.values() if not finding.looked]
+        assert (blind.id, blind.level, blind.details) == ("not-looked-at", Level.WARNING, ())
+        checks = blind.figures["checks"]
+        assert {"poison-rows", "nodes", "leases"} <= set(checks)
+        assert findings.keys().isdisjoint(checks)
+        assert f"may not look at what {len(checks)} checks ask for: {', '.join(checks)}" in blind.seen
+        assert findings["schema"].level is Level.OK
 
-    blind = findings["poison-rows"]
-    assert (blind.looked, blind.level) == (False, Level.WARNING)
-    assert "not looked at: the role may not look: permission denied for table oban_jobs" in blind.seen
-    assert blind.mend == "grant the role what it lacks"
-    assert findings["schema"].level is Level.OK
+        await own.execute(blind.mend.partition(": ")[2])
+        findings = await examined(dsn)
+        assert all(finding.looked for finding in findings.values())
+        assert "only reads" in findings["rights"].seen
 
 
 async def test_a_question_that_takes_too_long_is_given_up_and_the_others_go_on(installed, own):

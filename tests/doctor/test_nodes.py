@@ -80,9 +80,46 @@ async def test_nodes_of_both_languages_and_how_they_are_known(installed, own):
     assert finding.figures["python"].keys() == {"py@a"}
     assert finding.figures["python"]["py@a"]["queues"] == ["alpha", "beta"]
     assert 3 <= finding.figures["python"]["py@a"]["silent"] < 5
-    assert finding.figures["others"].keys() == {"ex@leads", "ex@runs", "ex@ran"}
+    assert finding.figures["others"].keys() == {"ex@leads", "ex@runs"}
+    assert finding.figures["past"].keys() == {"ex@ran"}
     assert finding.figures["others"]["ex@runs"] == "runs 1 job of alpha"
-    assert finding.seen == "1 live Python node, 3 others by what they run or lead"
+    assert finding.seen == (
+        "1 live Python node, 2 others by what they run or lead, 1 more by what they ran in the last hour"
+    )
+
+
+async def test_a_python_node_that_misses_two_beats_is_silent_and_no_live_one(installed, own):
+    await producer(own, node="py@beats", silent=21, rescue_after=45)
+    await producer(own, node="py@late", silent=24, rescue_after=45)
+    await producer(own, node="py@dead", silent=600, rescue_after=45)
+
+    finding = await found(installed, "nodes", "ok")
+
+    assert finding.seen.startswith("1 live Python node, 2 silent, 0 others")
+    told = "\n".join(finding.details)
+    assert "py@beats (Python): alpha; last beat 21 s ago" in told
+    assert "py@late (Python): alpha; silent for 24 s, and due every 11 s" in told
+    assert "py@dead (Python): alpha; silent for 10 min" in told
+
+
+async def test_a_python_node_that_stopped_in_order_is_not_said_to_be_elixir_s_or_there(installed, own, start, registry):
+    ended = asyncio.Event()
+
+    async def process(_job):
+        ended.set()
+
+    make_worker(registry, process, "Quick", queue="alpha")
+    oban = await start(queues={"alpha": 1}, node="py@stopped")
+    await oban.enqueue(Job("Quick", queue="alpha"))
+    await ended.wait()
+    await oban.stop()
+
+    finding = await found(installed, "nodes", "ok")
+
+    assert finding.seen == (
+        "0 live Python nodes, 0 others by what they run or lead, 1 more by what they ran in the last hour"
+    )
+    assert finding.details[0].startswith("py@stopped (Elixir, or stopped since): started its last job")
 
 
 async def test_two_live_processes_of_one_name_are_a_warning_until_one_is_gone(installed, own):

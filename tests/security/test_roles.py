@@ -187,32 +187,32 @@ WITHOUT = {
     "delete on oban_jobs": (
         "revoke delete on jobs.oban_jobs from app_worker",
         "pruner failed: permission denied for table oban_jobs",
-        "grant delete on {schema}.oban_jobs to",
+        "grant select, insert, update, delete on {schema}.oban_jobs to {role}",
     ),
     "insert on oban_jobs": (
         "revoke insert on jobs.oban_jobs from app_worker",
         "cron failed: permission denied for table oban_jobs",
-        "on {schema}.oban_jobs to",
+        "on {schema}.oban_jobs to {role}; grant usage on sequence {schema}.oban_jobs_id_seq to {role}",
     ),
     "the sequence": (
         "revoke usage on sequence jobs.oban_jobs_id_seq from app_worker",
         "cron failed: permission denied for sequence oban_jobs_id_seq",
-        "grant usage on sequence {schema}.oban_jobs_id_seq to",
+        "grant usage on sequence {schema}.oban_jobs_id_seq to {role}",
     ),
     "writing leases": (
         "revoke insert, update, delete on jobs.oban_peers from app_worker",
         "the election failed: permission denied for table oban_peers",
-        "grant insert, update on {schema}.oban_peers to",
+        "grant select, insert, update, delete on {schema}.oban_peers to {role}",
     ),
     "producers": (
         "revoke all on jobs.bridge_producers from app_worker",
         "the producers can't be listed in bridge_producers: permission denied for table bridge_producers",
-        "grant select, insert, update on {schema}.bridge_producers to",
+        "grant select, insert, update, delete on {schema}.bridge_producers to {role}",
     ),
     "crons": (
         "revoke all on jobs.bridge_crons from app_worker",
         "cron failed: permission denied for table bridge_crons",
-        "on {schema}.bridge_crons to",
+        "grant select, insert, update, delete on {schema}.bridge_crons to {role}",
     ),
 }
 
@@ -246,11 +246,65 @@ async def test_a_node_without_a_right_runs_jobs_and_names_the_grant(roles, regis
         await until(completed)
     told = [text for text in warnings(caplog) if said in text]
     assert len(told) <= 2
-    assert grant.format(schema=roles.schema) in told[0]
+    grantee = f'"{roles.names["app_worker"]}"'
+    assert told[0].endswith(grant.format(schema=roles.schema, role=grantee))  # and nothing about an installation
     assert not any(record.exc_info for record in caplog.records if said in record.getMessage())
 
 
+UNFIT = {
+    "everything": """
+        revoke all on all tables in schema jobs from app_worker;
+        revoke usage on schema jobs from app_worker
+    """,
+    "the schema": "revoke usage on schema jobs from app_worker",
+    "reading jobs": "revoke select on jobs.oban_jobs from app_worker",
+    "writing jobs": "revoke update on jobs.oban_jobs from app_worker",
+}
+
+
+@pytest.mark.parametrize("without", UNFIT)
+async def test_a_node_that_could_run_nothing_does_not_start_and_names_all_grants(roles, registry, worker, without):
+    await roles.execute("revoke usage on sequence jobs.oban_jobs_id_seq from app_worker")
+    await roles.execute(UNFIT[without])
+    worker(lambda _job: None)
+    with pytest.raises(SchemaError, match="can't run jobs, because it lacks") as told:
+        async with node(roles.dsns["worker"], registry, prefix=roles.prefix):
+            pass
+    assert f"role {roles.names['app_worker']} " in str(told.value)
+    await roles.admin.execute(str(told.value).rpartition(": ")[2])
+    async with node(roles.dsns["worker"], registry, prefix=roles.prefix):
+        pass
+    lacks = (await examined(roles.dsns["worker"], prefix=roles.prefix))["rights"].figures["lacks"]
+    assert lacks == []
+
+
+async def test_a_node_that_waits_for_its_database_waits_for_its_rights_too(roles, registry, worker, caplog):
+    await roles.execute("revoke usage on schema jobs from app_worker")
+    worker(lambda _job: None)
+    async with node(roles.dsns["worker"], registry, prefix=roles.prefix, connect="background") as oban:
+        await until(lambda: asyncio.sleep(0, "lacks usage on schema" in caplog.text))
+        await roles.execute("grant usage on schema jobs to app_worker")
+        await asyncio.wait_for(oban.ready(), 20)
+
+
+async def test_start_exits_without_the_rights_to_run_anything(roles, bridge):
+    await roles.execute("revoke usage on schema jobs from app_worker; revoke all on jobs.oban_jobs from app_worker")
+    told = await bridge("worker", "start", "--queues", "default:1")
+    assert told.returncode == 1
+    assert "bridge.started" not in told.stdout + told.stderr
+    assert "lacks usage on schema" in told.stderr
+    assert f'grant usage on schema {roles.schema} to "{roles.names["app_worker"]}"' in told.stderr
+
+
 # The runner
+
+
+async def test_the_doctor_knows_a_runner(roles):
+    findings = await examined(roles.dsns["runner"], prefix=roles.prefix)
+    assert {finding.level for finding in findings.values()} <= {Level.OK, Level.NOTE}
+    assert "only runs jobs: enough for a node with leader.enabled = false" in findings["rights"].seen
+    await roles.execute("revoke delete on jobs.bridge_producers from app_runner")
+    assert (await examined(roles.dsns["runner"], prefix=roles.prefix))["rights"].level is Level.PROBLEM
 
 
 async def test_a_runner_runs_jobs_and_can_not_change_what_they_are(roles, registry, worker, ends, caplog):
@@ -321,7 +375,7 @@ async def test_the_enqueuer_is_told_what_it_may_not(roles, enqueuer, what):
         SchemaError, match="permission denied for table oban_jobs; grant the role what it needs"
     ) as told:
         await act(enqueuer)
-    assert f"grant {right} on {roles.schema}.oban_jobs to " in str(told.value)
+    assert f'grant {right} on {roles.schema}.oban_jobs to "{roles.names["app_enqueuer"]}"' in str(told.value)
 
 
 async def test_the_enqueuer_reads_no_args_and_changes_nothing(roles):
@@ -378,10 +432,11 @@ async def test_the_reader_looks_at_everything(roles, bridge):
 @pytest.mark.parametrize(
     ("command", "right"),
     [
-        (["jobs", "cancel", "1", "--yes"], "update"),
-        (["jobs", "retry", "2", "--yes"], "update"),
-        (["jobs", "delete", "1", "--yes"], "update, delete"),
-        (["jobs", "enqueue", "W"], "insert"),
+        (["jobs", "cancel", "1", "--yes"], "select, insert, update, delete"),
+        (["jobs", "retry", "2", "--yes"], "select, insert, update, delete"),
+        (["jobs", "delete", "1", "--yes"], "select, insert, update, delete"),
+        (["jobs", "enqueue", "W"], "insert (state"),
+        (["jobs", "enqueue", "V", "--unique", "true"], "insert (state"),
         (["maintain", "prune"], ""),
         (["install"], ""),
         (["maintain", "reindex"], ""),
@@ -399,16 +454,52 @@ async def test_the_reader_is_told_what_it_may_not(roles, bridge, command, right)
     assert told.returncode == 1, told.stdout
     assert "Traceback" not in told.stderr
     if right:
-        assert f"grant {right} on {roles.schema}.oban_jobs to" in told.stderr
+        assert f"grant {right}" in told.stderr
+        assert f'on {roles.schema}.oban_jobs to "{roles.names["app_reader"]}"' in told.stderr
     assert await state_of(roles, 1) == "available"
 
 
-async def test_a_doctor_that_may_see_nothing_says_for_each_check_which_grant_it_lacks(roles):
-    findings = await examined(roles.dsns["enqueuer"], prefix=roles.prefix)
-    blind = [finding for finding in findings.values() if not finding.looked]
-    assert {"poison-rows"} <= {finding.id for finding in blind}
-    for finding in blind:
-        assert f"grant select on {roles.schema}." in finding.seen
+async def test_the_doctor_knows_an_enqueuer_and_says_in_one_line_what_it_may_not_look_at(roles, bridge):
+    told = await bridge("enqueuer", "doctor")
+    assert told.returncode == 0, told.stdout
+    name = roles.names["app_enqueuer"]
+    assert f"• rights: role {name} only enqueues: enough for enqueueing, and for no node" in told.stdout
+    assert told.stdout.count("may not look") == 1
+    assert f"• not-looked-at: role {name} may not look at what " in told.stdout
+    assert "<the role>" not in told.stdout
+    assert (await bridge("enqueuer", "doctor", "--strict")).returncode == 0
+
+
+async def test_an_enqueuer_that_lacks_a_column_is_at_fault(roles):
+    await roles.execute("revoke insert (tags) on jobs.oban_jobs from app_enqueuer")
+    assert (await examined(roles.dsns["enqueuer"], prefix=roles.prefix))["rights"].level is Level.PROBLEM
+
+
+async def test_whoever_may_do_nothing_enqueues_by_what_one_message_names(roles, bridge):
+    await roles.execute(
+        "revoke all on all tables in schema jobs from app_reader; revoke usage on schema jobs from app_reader"
+    )
+    refused = await bridge("reader", "jobs", "enqueue", "W")
+    assert refused.returncode == 1
+    await roles.admin.execute(refused.stderr.rpartition(": ")[2])
+    told = await bridge("reader", "jobs", "enqueue", "W")
+    assert told.returncode == 0, told.stderr
+    assert "only enqueues" in (await examined(roles.dsns["reader"], prefix=roles.prefix))["rights"].seen
+
+
+async def test_the_role_is_named_on_a_connection_of_the_caller_s_too(roles, enqueuer):
+    conn = await asyncpg.connect(roles.dsns["reader"])  # which is whose right is missing
+    try:
+        for act in (lambda: enqueuer.insert(Job("W"), conn), lambda: enqueuer.insert_many([Job("W")], conn)):
+            with pytest.raises(SchemaError) as told:
+                await act()
+            assert f'to "{roles.names["app_reader"]}"' in str(told.value)
+        async with conn.transaction():
+            with pytest.raises(SchemaError) as told:
+                await enqueuer.insert_many([Job("W"), Job("V", unique=Unique())], conn)
+            assert f'to "{roles.names["app_reader"]}"' in str(told.value)
+    finally:
+        await conn.close()
 
 
 # What is told for each statement
@@ -430,7 +521,7 @@ def test_every_statement_s_refusal_has_a_mend():
     assert what_was_denied("select 1", "permission denied for table x") is None
     assert (
         what_was_denied('select 1 from "a".b', "keine Berechtigung für Schema a").mend("R")
-        == 'grant usage on schema "a" to "R"'
+        == 'grant usage on schema "a" to "R"; grant select on "a".b to "R"'
     )
     made = what_was_denied(statements["create_crons"], "permission denied for schema jobs")
     assert "`bridge install`, which makes bridge_crons" in made.mend("R")

@@ -4,7 +4,7 @@ select
   name,
   node,
   queue,
-  rescue_after,
+  least(rescue_after, 86400) as rescue_after,
   extract(epoch from timezone('UTC', clock_timestamp()) - beat_at)::float8 as silent
 from {prefix}.bridge_producers
 order by node, queue, uuid
