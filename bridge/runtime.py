@@ -14,6 +14,7 @@ from bridge import telemetry
 from bridge.cluster import CHANNEL, Beats, ClusterSituation, Leader
 from bridge.cron import Scheduler, load_crontab
 from bridge.engine import Connections, Engine, connect, create_pool
+from bridge.engine.rights import require_rights
 from bridge.engine.schema import Catalog, inspect
 from bridge.maintenance import RESCUE_AFTER, Heartbeat, Lifeline, Pruner, Reindexer, Service, Stager
 from bridge.plan import Plan
@@ -157,7 +158,8 @@ class Runtime:
             catalog: What the schema has, where somebody has read it already; then nothing connects for it.
 
         Raises:
-            SchemaError: The schema has no tables of Oban that Bridge knows.
+            SchemaError: The schema has no tables of Oban that Bridge knows, or queues are to run and the role may not
+                use these.
             OSError, asyncpg.PostgresError: The database can't be reached.
         """
         async with AsyncExitStack() as stack:
@@ -169,6 +171,8 @@ class Runtime:
             if catalog is None:
                 async with pool.acquire() as conn:
                     catalog = (await inspect(conn, plan.prefix)).require()
+                    if plan.queues:
+                        await require_rights(conn, plan.prefix)
                 if catalog.outdated:
                     logger.warning("%s", catalog.outdated)
             oban = telemetry.Instance(plan.name, plan.prefix, plan.node)
@@ -264,7 +268,7 @@ class Runtime:
     def _on_status(self, status: Status) -> None:
         # What a node finds out first is news only if it is bad.
         if status is Status.ISOLATED or (status is not Status.UNKNOWN and self._settled):
-            logger.info("this node is %s", status)
+            logger.debug("this node is %s", status)  # the event tells it at info
         self._settled = True
         self.situation.on_status(status)
         self.stager.look_again()

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bridge.cli import failures, handover
+from bridge.cli import failures, handover, streams
 
 __all__ = ["main"]
 
 
 def main() -> None:
     """Run the command line, or the node that it has become; an error is one line, and exit status 1."""
+    streams.open_missing()
     with failures.told():
         order = handover.take_order()
         if order is None:

@@ -10,6 +10,7 @@ import typer
 from bridge.address import mask_password
 from bridge.cli.options import ConfigFile
 from bridge.config import Setting, load_settings
+from bridge.maintenance.lifeline import LOOKS
 
 _WIDEST = 100_000  # columns
 
@@ -20,6 +21,7 @@ def config(
 ) -> None:
     """Show each setting's value and its source; passwords are masked."""
     settings = load_settings(file=file)
+    _derive(settings)
     if as_json:
         found = {name: {"value": _shown(setting), "source": setting.source} for name, setting in settings.items()}
         typer.echo(json.dumps(found, indent=2))
@@ -31,12 +33,25 @@ def config(
     for heading in ("setting", "value", "source"):
         table.add_column(heading, no_wrap=True)
     for name, setting in settings.items():
-        value = _shown(setting)
-        table.add_row(name, "" if value is None else json.dumps(value, ensure_ascii=False), setting.source)
+        table.add_row(name, _text(setting), setting.source)
     console = Console(markup=False, highlight=False)
     # As wide as its rows, whatever the terminal's width: a DSN that is cut can't be read or copied.
     console.width = max(console.width, console.measure(table, options=console.options.update(width=_WIDEST)).maximum)
     console.print(table)
+
+
+def _derive(settings: dict[str, Setting]) -> None:
+    """Put in what is in force where a default follows from another setting."""
+    if settings["lifeline.interval"].value is None:
+        interval = settings["lifeline.rescue_after"].value / LOOKS
+        settings["lifeline.interval"] = Setting("lifeline.interval", interval, f"lifeline.rescue_after / {LOOKS}")
+
+
+def _text(setting: Setting) -> str:
+    value = _shown(setting)
+    if value is None:
+        return "(embedded server)" if setting.name == "dsn" else ""
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _shown(setting: Setting) -> Any:

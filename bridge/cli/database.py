@@ -8,7 +8,7 @@ from typing import Final
 
 import typer
 
-from bridge.cli.target import remember, remember_embedded
+from bridge.cli.target import impatient, remember, remember_embedded
 from bridge.config import Setting
 from bridge.engine import Connections, Engine, create_pool, schema
 from bridge.errors import BridgeError, InvalidSetting
@@ -25,7 +25,7 @@ def known_dsn(settings: Mapping[str, Setting]) -> str:
     """
     if (dsn := settings["dsn"].value) is not None:
         remember(settings["dsn"])
-        return str(dsn)
+        return impatient(str(dsn))
     try:
         from bridge.postgres import Server  # noqa: PLC0415 - not there on Windows, and not needed with a DSN
 

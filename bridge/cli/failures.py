@@ -12,6 +12,7 @@ from typing import Final
 import asyncpg
 
 from bridge.cli.target import describe_target
+from bridge.engine.hosts import NoAnswerError, reason_of
 from bridge.errors import BridgeError, printable
 from bridge.telemetry.visible import visible
 
@@ -34,7 +35,7 @@ def _describe(error: OSError | asyncpg.PostgresError | asyncpg.InternalClientErr
     """Return what went wrong; an error of a socket names no file."""
     if isinstance(error, socket.gaierror):
         mend = "check the host's name, and that names are resolved here"
-        return f"{describe_target()} can't be found: {error.strerror}; {mend}"
+        return f"{describe_target()} can't be found: {reason_of(error)}; {mend}"
     if isinstance(error, asyncpg.TargetServerAttributeNotMatched):
         mend = "try again once a standby has taken over, or correct the DSN"
         return f"{describe_target()} has no server of the kind that target_session_attrs asks for; {mend}"
@@ -42,7 +43,10 @@ def _describe(error: OSError | asyncpg.PostgresError | asyncpg.InternalClientErr
         path = f"{error.filename}: " if error.filename is not None else ""
         mend = next((mend for kind, mend in _MENDS.items() if isinstance(error, kind)), _DISK.get(error.errno or 0, ""))
         return f"{path}{error.strerror}; {mend or 'check the path'}"
-    told = str(error) or type(error).__name__
+    if isinstance(error, NoAnswerError):
+        mend = "check that the server runs, or give it longer by connect_timeout in the DSN, or PGCONNECT_TIMEOUT"
+        return f"{describe_target()} did not answer: {str(error).partition(' gave ')[2]}; {mend}"
+    told = (reason_of(error) if isinstance(error, OSError) else str(error)) or type(error).__name__
     if isinstance(error, asyncpg.PostgresError) and not isinstance(error, _NOT_THERE):
         return f"{describe_target()} refused: {told}"
     return f"{describe_target()} did not answer: {told}; check its address and that the server runs"

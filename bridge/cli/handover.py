@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import msgspec
 
-#: Says that the command line was parsed: the number of the pipe's end.
+#: Says that the command line was parsed: the process's id, which stays the same, a colon, and the pipe's number.
 _VARIABLE: Final = "_BRIDGE_START"
 
 #: What a pipe holds before somebody reads it (Linux has 65,536, others at least this).
@@ -49,7 +49,7 @@ def become_node(order: Order) -> None:
     os.set_inheritable(reading, True)
     sys.stdout.flush()
     sys.stderr.flush()
-    os.environ[_VARIABLE] = str(reading)
+    os.environ[_VARIABLE] = f"{os.getpid()}:{reading}"
     with suppress(OSError):
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - what was executed already
     del os.environ[_VARIABLE]
@@ -57,9 +57,15 @@ def become_node(order: Order) -> None:
 
 
 def take_order() -> Order | None:
-    """Return what the process was asked for before it executed itself anew; None where it is a fresh one."""
-    number = os.environ.pop(_VARIABLE, None)
-    if number is None:
+    """Return what the process was asked for before it executed itself anew; None where it is a fresh one.
+
+    A variable that this process has not set itself is ignored.
+    """
+    process, _, number = os.environ.pop(_VARIABLE, "").partition(":")
+    if process != str(os.getpid()):
         return None
-    with open(int(number), "rb") as pipe:  # noqa: PTH123 - a number, and no path
-        return msgspec.json.decode(pipe.read(), type=Order)
+    try:
+        with open(int(number), "rb") as pipe:  # noqa: PTH123 - a number, and no path
+            return msgspec.json.decode(pipe.read(), type=Order)
+    except (ValueError, TypeError, OSError, msgspec.DecodeError):  # TypeError: a number beyond those of descriptors
+        return None

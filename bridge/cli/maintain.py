@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
@@ -18,6 +20,7 @@ from bridge.config import Setting, load_settings
 from bridge.engine import Engine, Orphan, Retention
 from bridge.errors import SchemaError
 from bridge.maintenance import Lifeline, Pruner, Reindexer
+from bridge.maintenance.log import logger
 
 app = typer.Typer(help="Prune, rescue and reindex by hand, by the settings of the nodes.", no_args_is_help=True)
 
@@ -82,7 +85,8 @@ def rescue(
         if dry_run:
             orphans: Sequence[Orphan] = await engine.orphans(*look, limit=None)
         else:
-            done = await lifeline.rescue(clock, clock.server_since)
+            with _untold():
+                done = await lifeline.rescue(clock, clock.server_since)
             orphans = [*done.rescued, *done.discarded]
         unheard = Counter(orphan.node for orphan in await engine.unheard(None, clock.now, limit=None))
         return {
@@ -137,6 +141,17 @@ def _run(act: _Act, dsn: str | None, prefix: str | None, file: Any) -> dict[str,
 async def _act(act: _Act, settings: dict[str, Setting], dsn: str) -> dict[str, Any]:
     async with open_engine(settings, dsn) as engine:
         return await act(engine, settings)
+
+
+@contextmanager
+def _untold() -> Iterator[None]:
+    """Keep a service from logging what this command will print."""
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def _print_json(found: dict[str, Any], dry_run: bool) -> None:

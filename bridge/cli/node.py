@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
+import math
 import os
 import signal
 import socket
 import sys
+import time
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -18,6 +19,7 @@ from typing import Any, Final
 import asyncpg
 
 from bridge.address import mask_password
+from bridge.cli import streams
 from bridge.cli.imports import import_workers
 from bridge.cli.logs import log_event, set_up_logging
 from bridge.cli.sections import values_of
@@ -61,6 +63,7 @@ _NOT_MADE: Final = (
 )
 
 _LAST_WORDS = 1.0  # seconds that cancelled tasks may take to end
+_TELL = 25.0  # seconds after which it is told again what a node waits for
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +96,7 @@ def prepare(arguments: Mapping[str, Any], file: Path | None) -> Prepared:
 
 
 def run(prepared: Prepared, *, wait: bool) -> None:
-    """Run the node until SIGTERM or SIGINT.
+    """Run the node until SIGTERM, SIGINT or SIGHUP.
 
     Args:
         prepared: What it is.
@@ -186,6 +189,9 @@ async def _serve(oban: Oban, settings: Mapping[str, Setting], *, install: bool, 
     if install:
         await oban.install()
     if not await _start_when_possible(oban, stopping, settings["dsn"], wait=wait):
+        log_event("bridge.stopping", waiting=True)
+        log_event("bridge.stopped")
+        await _abandon_the_rest()
         return
     log_event("bridge.started", **summary(settings) | {"node": oban.node})
     try:
@@ -207,31 +213,53 @@ async def _abandon_the_rest() -> None:
     _, pending = await asyncio.wait(rest, timeout=_LAST_WORDS)
     if pending:
         log_event("bridge.abandoned", tasks=len(pending))
-        sys.stdout.flush()
-        sys.stderr.flush()
+        streams.flush()
         os._exit(0)
 
 
 async def _start_when_possible(oban: Oban, stopping: asyncio.Event, dsn: Setting, *, wait: bool) -> bool:
-    delay = RetryDelay()
+    delay, waiting = RetryDelay(), _Waiting(dsn)
+    stop = asyncio.create_task(stopping.wait())
     while not stopping.is_set():
-        try:
-            await oban.start()
-        except Exception as error:
-            if not _may_come(error) and not (wait and isinstance(error, _NOT_MADE)):
-                raise
-            if delay.failures % 10 == 0:
-                told = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-                log_event("bridge.waiting", reason=told, **where_from(dsn))
-            with suppress(TimeoutError):
-                async with asyncio.timeout(delay.next()):
-                    await stopping.wait()
-        else:
+        attempt = asyncio.create_task(oban.start())
+        await _watch(attempt, stop, waiting)
+        if not attempt.done():
+            attempt.cancel()
+            break
+        if (error := attempt.exception()) is None:
+            stop.cancel()
             return True
+        if not _may_come(error) and not (wait and isinstance(error, _NOT_MADE)):
+            raise error
+        waiting.tell(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
+        await asyncio.wait([stop], timeout=delay.next())
     return False
 
 
-def _may_come(error: Exception) -> bool:
+async def _watch(attempt: asyncio.Task[Any], stop: asyncio.Task[Any], waiting: _Waiting) -> None:
+    """Wait until an attempt to start, or the node, has ended; tell now and then that it goes on."""
+    begun = time.monotonic()
+    while not (attempt.done() or stop.done()):
+        await asyncio.wait([attempt, stop], timeout=_TELL, return_when=asyncio.FIRST_COMPLETED)
+        if not (attempt.done() or stop.done()):
+            waiting.tell(f"no answer for {time.monotonic() - begun:.0f} s")
+
+
+class _Waiting:
+    """Tells what a node waits for: at once, and then about twice a minute."""
+
+    def __init__(self, dsn: Setting) -> None:
+        self._where = where_from(dsn)
+        self._told = -math.inf
+
+    def tell(self, reason: str) -> None:
+        now = time.monotonic()
+        if now - self._told >= _TELL - 1:
+            self._told = now
+            log_event("bridge.waiting", reason=reason, **self._where)
+
+
+def _may_come(error: BaseException) -> bool:
     """Tell whether the server may answer later."""
     if isinstance(error, _NOT_YET):
         return True
@@ -240,18 +268,26 @@ def _may_come(error: Exception) -> bool:
 
 
 def _handle_signals(stopping: asyncio.Event, oban: Oban) -> None:
+    asked = False
+
     def on_signal(number: signal.Signals) -> None:
-        if stopping.is_set():
+        nonlocal asked
+        # A closed terminal sends two, the shell's and the kernel's, and systemd may send one right after SIGTERM.
+        by_somebody = number != signal.SIGHUP
+        if asked and by_somebody:
             log_event("bridge.aborted", signal=number.name, orphaned=oban.running_jobs())
-            sys.stdout.flush()
+            streams.flush()
             os._exit(128 + number)
+        asked = asked or by_somebody
         stopping.set()
 
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, on_signal, number)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup ignores it
+            loop.add_signal_handler(number, on_signal, number)
 
 
 def _run(main: Any) -> None:
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         runner.run(main)
+    streams.flush()

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from bridge.cli.target import embedded_dsn, remember
+from bridge.cli.target import embedded_dsn, impatient, remember
 from bridge.config import load_settings
 
 Dsn = Annotated[
@@ -24,7 +24,7 @@ ConfigFile = Annotated[
 
 def resolve_dsn(dsn: str | None = None) -> str:
     """Return the DSN that is given or configured, or else that of the embedded server, which is started."""
-    return configured_dsn({"dsn": dsn}) or embedded_dsn()
+    return impatient(configured_dsn({"dsn": dsn}) or embedded_dsn())
 
 
 def resolve_prefix(prefix: str | None = None) -> str:

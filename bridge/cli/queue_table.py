@@ -31,15 +31,18 @@ def lines(queues: Sequence[QueueView]) -> Iterator[dict[str, Any]]:
         yield {"queue": queue.name, "jobs": dict(queue.jobs), "nodes": places}
 
 
-def show(queues: Sequence[QueueView]) -> None:
-    """Print a table: a line for each queue, and one more for each further node of it."""
+def show(queues: Sequence[QueueView], *, hears: bool = True) -> None:
+    """Print a table: a line for each queue, and one more for each further node of it.
+
+    Where this command itself `hears` nothing, that no node has answered says nothing about the node.
+    """
     if not queues:
         say("no queue has jobs, and none runs on a Python node")
         return
     rows = [cells for queue in queues for cells in _cells(queue)]
     print_table(_COLUMNS, [[row.get(column.name, "") for column in _COLUMNS] for row in rows])
     statuses = {place.status for queue in queues for place in queue.places}
-    for node, silent in sorted(_silent(queues).items()):
+    for node, silent in sorted(_silent(queues).items() if hears else ()):
         told = f"{node} was last heard {silent:.0f} s ago; perhaps it is dead, or it doesn't listen"
         say(f"no answer: {told}, so control messages don't reach it", err=True)
     if "other" in statuses:

@@ -11,9 +11,11 @@ import typer
 
 from bridge.cli import queue_table
 from bridge.cli.database import known_dsn, open_engine
+from bridge.cli.echo import DEAF, hears_itself
 from bridge.cli.options import ConfigFile, Dsn, Prefix
 from bridge.cli.queue_view import QueueView, concerned, laggards, look
 from bridge.cli.tables import print_json, say
+from bridge.cli.target import impatient
 from bridge.config import Setting, load_settings
 from bridge.engine import Engine, connect
 from bridge.pubsub import Notifier, channels, signals
@@ -51,12 +53,14 @@ def list_queues(
 ) -> None:
     """Show every queue that has jobs or runs on a Python node: its jobs by state, and its nodes."""
     settings = load_settings({"dsn": dsn, "prefix": prefix}, file=file)
-    view = asyncio.run(_look(settings, known_dsn(settings), patience))
+    view, hears = asyncio.run(_look(settings, known_dsn(settings), patience))
     if as_json:
         for line in queue_table.lines(view):
             print_json(line)
     else:
-        queue_table.show(view)
+        queue_table.show(view, hears=hears)
+    if not hears:
+        say(f"no answer: {DEAF}", err=True)
 
 
 @app.command()
@@ -151,15 +155,18 @@ def _one_or_all(queue: str | None, *, everything: bool) -> str:
 # Asking
 
 
-async def _look(settings: Mapping[str, Setting], dsn: str, patience: float) -> list[QueueView]:
+async def _look(settings: Mapping[str, Setting], dsn: str, patience: float) -> tuple[list[QueueView], bool]:
+    """Return how queues stand, and whether this command could hear what nodes answer."""
     async with open_engine(settings, dsn) as engine:
-        return await look(engine, _notifier(settings, dsn, engine), patience)
+        view = await look(engine, _notifier(settings, dsn, engine), patience)
+        missed = patience and any(place.status == "no answer" for queue in view for place in queue.places)
+        return view, not missed or await hears_itself(_notifier(settings, dsn, engine))
 
 
 def _notifier(settings: Mapping[str, Setting], dsn: str, engine: Engine) -> Notifier:
     """Return a notifier that is started by whoever listens; it hears what is meant for every node."""
     return Notifier(
-        connect=lambda: connect(settings["notifier.dsn"].value or dsn),
+        connect=lambda: connect(impatient(settings["notifier.dsn"].value or dsn)),
         publish=engine.notify,
         prefix=settings["prefix"].value,
         ident=signals.ident("bridge", "queues"),
@@ -171,7 +178,7 @@ def _notifier(settings: Mapping[str, Setting], dsn: str, engine: Engine) -> Noti
 
 def _send(settings: Mapping[str, Setting], signal: Any, node: str | None, wait: float | None) -> None:
     name = settings["name"].value
-    late, runs = asyncio.run(_publish(settings, known_dsn(settings), signal, node, wait))
+    late, runs, hears = asyncio.run(_publish(settings, known_dsn(settings), signal, node, wait))
     say(f"told {'every node' if node is None else f'{name} on {node}'} to {_told(signal)}")
     if not runs:
         kind = "note" if wait is None else "error"  # who waits for nobody would take the end for an answer
@@ -180,6 +187,9 @@ def _send(settings: Mapping[str, Setting], signal: Any, node: str | None, wait: 
             raise typer.Exit(1)
     if wait is None:
         say("nodes that listen obey within moments; nobody confirms it, so see `bridge queues list`")
+    elif not hears:
+        say(f"error: it is not known who has done so: {DEAF}", err=True)
+        raise typer.Exit(1)
     elif late:
         say(f"error: not so after {wait:g} s: {', '.join(late)}", err=True)
         raise typer.Exit(1)
@@ -206,8 +216,11 @@ def _told(signal: Any) -> str:
 
 async def _publish(
     settings: Mapping[str, Setting], dsn: str, signal: Any, node: str | None, wait: float | None
-) -> tuple[list[str], bool]:
-    """Send the signal; return which queues don't show it in time, where somebody waits, and whether it concerns any."""
+) -> tuple[list[str], bool, bool]:
+    """Send the signal; return which queues don't show it in time, where somebody waits, and whether it concerns any.
+
+    The last value is whether this command could hear what nodes answer.
+    """
     name = settings["name"].value
     payload = signals.to_payload(signal, signals.ANY if node is None else signals.ident(name, node))
     async with open_engine(settings, dsn) as engine:
@@ -216,10 +229,11 @@ async def _publish(
         runs = bool(concerned(signal, name, node, before))
         if wait is None:
             await notifier.notify(channels.SIGNAL, payload)
-            return [], runs
+            return [], runs, True
         async with census(notifier) as asking:
             await notifier.notify(channels.SIGNAL, payload)
-            return await _wait(engine, asking, signal, name, node, wait), runs
+            late = await _wait(engine, asking, signal, name, node, wait)
+        return late, runs, not late or await hears_itself(_notifier(settings, dsn, engine))
 
 
 async def _wait(engine: Engine, asking: Census, signal: Any, name: str, node: str | None, wait: float) -> list[str]:

@@ -34,7 +34,7 @@ def start(
     ] = False,
     dry_run: Annotated[bool, typer.Option(help="Check settings and imports, show them, and run nothing.")] = False,
 ) -> None:
-    """Run queues until SIGTERM or SIGINT, which let running jobs end; a second signal stops at once."""
+    """Run queues until SIGTERM, SIGINT or SIGHUP, which let running jobs end; a second one but SIGHUP stops at once."""
     arguments = {
         "dsn": dsn,
         "queues": queues,

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import sys
 from typing import Final
-from urllib.parse import parse_qs, unquote, urlsplit
 
 from bridge.config import Setting
+from bridge.engine.dsn import connect_limit, options_of
+from bridge.engine.hosts import address_of
+
+#: Seconds that a server gets to answer a command, which somebody waits for; a node is more patient.
+PATIENCE: Final = 8
 
 #: At most one. No context variable: what a task had set is gone by the time its error is told.
 _remembered: Final[list[Setting]] = []
@@ -22,6 +26,13 @@ def remember(setting: Setting) -> None:
 def remember_embedded(dsn: str) -> None:
     """Note that the embedded server is about to be asked, since nobody named another."""
     remember(Setting("dsn", dsn, _EMBEDDED))
+
+
+def impatient(dsn: str) -> str:
+    """Return a DSN whose server gets `PATIENCE` seconds to answer, unless it or its environment says how many."""
+    if connect_limit(options_of(dsn)) is not None:
+        return dsn
+    return f"{dsn}{'&' if '?' in dsn else '?'}connect_timeout={PATIENCE}"
 
 
 def embedded_dsn() -> str:
@@ -46,17 +57,3 @@ def where_from(setting: Setting) -> dict[str, str]:
     """Return a setting's address and source as fields of a log line."""
     address = _EMBEDDED if setting.value is None else address_of(setting.value)
     return {"database": address, "source": setting.source}
-
-
-def address_of(dsn: str) -> str:
-    """Return where a DSN leads: hosts, ports and the database's name."""
-    try:
-        parts = urlsplit(dsn)
-    except ValueError:  # its message shows the password
-        return "an address that can't be read"
-    options = {name: values[-1] for name, values in parse_qs(parts.query).items()}
-    hosts = parts.netloc.rpartition("@")[2] or options.get("host", "")
-    if "port" in options and not parts.netloc.rpartition("@")[2]:
-        hosts = f"{hosts}:{options['port']}"
-    name = unquote(parts.path.removeprefix("/")) or options.get("dbname") or options.get("database") or ""
-    return f"{hosts or 'the default host'}/{name}" if name else hosts or "the default host"

@@ -16,6 +16,8 @@ LONGEST: Final = 30.0
 #: How many leaders are listened to, and how long their leases' names may be, so that junk can't fill the memory.
 MOST: Final = 100
 LONGEST_NAME: Final = 8_000
+#: Characters of a node's name that are shown to people.
+SHOWN: Final = 255
 
 #: Seconds after which a node that hears nothing takes it that nobody stages: from when it began to hear, and from when
 #: a leader said that it stops, which the next one has heard too.
@@ -40,6 +42,7 @@ class Beats:
         self._node = node
         self._longest = max(LONGEST, interval * 3)
         self._promises: dict[str, float] = {}
+        self._nodes: dict[str, str] = {}
         self._patient_until = 0.0
         self.expect()
 
@@ -52,7 +55,7 @@ class Beats:
         lease, node, within = (payload.get(key) for key in ("lease", "node", "within"))
         own = (lease, node) == (self._lease, self._node)
         if isinstance(lease, str) and isinstance(within, int | float) and within > 0 and not own:
-            self._keep(lease, min(within, self._longest))
+            self._keep(lease, min(within, self._longest), node)
 
     def promised(self, *, leads: bool) -> float:
         """Return for how many seconds another node has promised to stage; 0 where none has.
@@ -63,6 +66,12 @@ class Beats:
         until = (at for lease, at in self._promises.items() if not leads or lease < self._lease)
         return max(max(until, default=0.0) - time.monotonic(), 0.0)
 
+    def who_promised(self) -> str:
+        """Return the node whose lease comes first by name, of those whose promises hold; empty where none does."""
+        now = time.monotonic()
+        leases = sorted(lease for lease, until in self._promises.items() if until > now)
+        return self._nodes[leases[0]] if leases else ""
+
     def overdue(self) -> bool:
         """Tell whether a promise should have come by now, and has not."""
         return time.monotonic() > max(self._patient_until, *self._promises.values(), 0.0)
@@ -70,16 +79,25 @@ class Beats:
     def forget(self, lease: str) -> None:
         """Hear that a leader has stopped, so that its promises are void; wait for those of the next one."""
         self._promises.pop(lease, None)
+        self._nodes.pop(lease, None)
         self.expect(SUCCESSION)
 
     def expect(self, patience: float = PATIENCE) -> None:
         """Wait so many seconds for a first promise, before it is overdue."""
         self._patient_until = time.monotonic() + patience
 
-    def _keep(self, lease: str, within: float) -> None:
+    def _keep(self, lease: str, within: float, node: Any) -> None:
         now = time.monotonic()
         if lease not in self._promises:
             self._promises = {name: until for name, until in self._promises.items() if until > now}
+            self._nodes = {name: each for name, each in self._nodes.items() if name in self._promises}
             if len(lease) > LONGEST_NAME or len(self._promises) >= MOST:
                 return
         self._promises[lease] = now + within
+        self._nodes[lease] = _shown(node)
+
+
+def _shown(node: Any) -> str:
+    """Return a node's name as a log may show it: anybody may write to the channel."""
+    known = isinstance(node, str) and node.isprintable() and 0 < len(node) <= SHOWN
+    return node if known else "of another name"

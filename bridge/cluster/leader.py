@@ -62,6 +62,10 @@ class Leader:
         self.interval = interval
         #: Whether no lease can be had: there is no table for it, and the role may make none.
         self.leaseless = False
+        #: Whether it was told to stop.
+        self.stopped = False
+        #: The node that won the last election that was held here; None where none was, or nobody did.
+        self.holder: str | None = None
         self._engine = engine
         self._until = 0.0
         self._leads = False
@@ -83,11 +87,13 @@ class Leader:
 
     def start(self) -> None:
         """Begin with an election at once."""
+        self.stopped = False
         if self._task is None:
             self._task = asyncio.create_task(self._run(), name="bridge-leader")
 
     async def stop(self) -> None:
         """Give the lease up and tell the others, so that one of them leads within moments."""
+        self.stopped = True
         if self._task is None and not self._leads:
             return
         if self._task is not None:
@@ -136,6 +142,7 @@ class Leader:
             async with asyncio.timeout(self.interval / 2):
                 election = await self._engine.elect(self.lease, self.node, self.interval)
             span.set(leader=election.won, peer=election.node)
+        self.holder = election.node
         await self._settle(asked + self.interval if election.won else 0.0)
         return election
 
@@ -153,7 +160,7 @@ class Leader:
             try:
                 election = await self.run_once()
             except Exception as error:
-                self.leaseless = isinstance(error, SchemaError)
+                self.leaseless, self.holder = isinstance(error, SchemaError), None
                 await self._settle(0.0)
                 delay = self._report(error)
             else:
@@ -176,7 +183,8 @@ class Leader:
         self._until = until
         if self.is_leader is not self._leads:
             self._leads = self.is_leader
-            logger.info("this node %s the lease %s", "holds" if self._leads else "no longer holds", self.lease)
+            # The event of the election tells it at info.
+            logger.debug("this node %s the lease %s", "holds" if self._leads else "no longer holds", self.lease)
             for watcher in self._watchers:
                 watcher()
         async with self._changed:

@@ -28,9 +28,23 @@ class Situation:
         """Whether this node holds the lease, or none can be had, so that every node does a leader's duty."""
         return True
 
+    @property
+    def stopping(self) -> bool:
+        """Whether this node stops, so that it finds out nothing more of others."""
+        return False
+
     def stands_in(self) -> bool:
         """Tell whether this node has to help out, because the leader has fallen silent."""
         return False
+
+    def leader(self) -> str:
+        """Return the other node that is known to lead; empty where none is."""
+        return ""
+
+    @property
+    def may_lead(self) -> bool:
+        """Whether this node asks for the lease, or needs none."""
+        return True
 
     def promised(self) -> float:
         """Return for how many seconds another node that is heard has promised to stage."""
@@ -69,6 +83,11 @@ class ClusterSituation(Situation):
         return not self.hears or self.leads or self._beats.overdue()
 
     @property
+    def stopping(self) -> bool:
+        """Whether this node stops, so that it finds out nothing more of others."""
+        return self._leader.stopped
+
+    @property
     def hears(self) -> bool:
         """Whether messages arrive."""
         return self._notifier.hears
@@ -81,6 +100,17 @@ class ClusterSituation(Situation):
     def stands_in(self) -> bool:
         """Tell whether this node hears, and yet nothing of a leader, whose lease may live on after it has died."""
         return self._leader.running and self.hears and self._beats.overdue()
+
+    def leader(self) -> str:
+        """Return the other node that is known to lead: it is heard, or has won an election that this one lost."""
+        if self.hears:
+            return self._beats.who_promised()
+        return "" if self.leads else self._leader.holder or ""
+
+    @property
+    def may_lead(self) -> bool:
+        """Whether this node asks for the lease, or needs none."""
+        return self._leader.running or self.leads
 
     def promised(self) -> float:
         """Return for how many seconds another node that is heard has promised to stage."""

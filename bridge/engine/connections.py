@@ -14,7 +14,7 @@ from bridge.engine.dsn import read_dsn
 from bridge.engine.hosts import NoAnswerError
 from bridge.engine.mistakes import wrong_settings
 from bridge.engine.opening import Opener, Prepared, leave
-from bridge.engine.statements import Statements
+from bridge.engine.rights import GRANT
 from bridge.errors import BridgeError, InvalidSetting, SchemaError
 from bridge.frames import frameless
 
@@ -153,6 +153,8 @@ class Connections:
             if conn is None:
                 return await self._fetch_pooled(statement, values, timeout)
             return await adapt(conn).fetch(statement, values, timeout)
+        except asyncpg.InternalClientError as error:
+            raise _lost(error) from error
         except Exception as error:
             refusal = await self._denial(error, statement, conn) if is_denied(error) else _refusal(error)
             if refusal is None:
@@ -186,32 +188,45 @@ class Connections:
         text = _text_of(error)
         denied = what_was_denied(statement, text)
         if denied is None:
-            return SchemaError(f"{text}; {_GRANT}")
-        # A caller's transaction has failed by now and answers nothing more.
-        role, lacking = await self._ask_lacking(denied) if conn is None else (None, ())
-        mend = denied.mend(role, lacking)
-        return SchemaError(f"{text}; {mend if denied.owners or denied.creates else f'{_GRANT}: {mend}'}")
+            return SchemaError(f"{text}; {GRANT}")
+        role = await self._ask_role(conn)
+        return _NamelessError(text, denied) if role is None else SchemaError(denied.told(text, role))
 
-    async def _ask_lacking(self, denied: Denied) -> tuple[str | None, tuple[str, ...]]:
-        schema = denied.schema[1:-1].replace('""', '"')
+    async def _ask_role(self, conn: Any) -> str | None:
+        """Return who was refused; None where that can't be had, as in a transaction that has failed."""
         try:
-            statement = Statements(schema)["lacking_rights"]
-            [row] = await self.pool.fetch(statement, schema, denied.table or "", list(denied.rights), timeout=_ASKING)
+            if conn is None:
+                [row] = await self.pool.fetch(_ROLE, timeout=_ASKING)
+            else:
+                [row] = await adapt(conn).fetch(_ROLE, (), _ASKING)
         except Exception:  # the refusal is what counts
-            return None, ()
-        return row["role"], tuple(row["lacking"] or row["partly"])
+            return None
+        return str(row["role"])
 
     @asynccontextmanager
     async def transaction(self, conn: Any = None) -> AsyncIterator[Any]:
         """Yield a connection within a transaction; on a caller's connection, within a savepoint of its own."""
         source = self.pool.acquire() if conn is None else nullcontext(adapt(conn))
         try:
-            async with source as held, adapt(held).savepoint():
-                yield held
+            async with source as held:
+                try:
+                    async with adapt(held).savepoint():
+                        yield held
+                except _NamelessError as error:  # what failed is rolled back, and the connection answers again
+                    raise SchemaError(error.denied.told(error.refusal, await self._ask_role(held))) from error.__cause__
+        except asyncpg.InternalClientError as error:
+            raise _lost(error) from error
         except asyncpg.ReadOnlySQLTransactionError:
             if conn is None:
                 await self._renew()
             raise
+
+
+def _lost(error: asyncpg.InternalClientError) -> Exception:
+    """Return what asyncpg means where a connection broke between two steps of one statement."""
+    if not str(error).startswith("cannot switch to state"):
+        return error
+    return asyncpg.ConnectionDoesNotExistError("the connection was lost while a statement was under way")
 
 
 #: PostgreSQL's codes for a table, a schema or a type that is not there.
@@ -221,9 +236,18 @@ _DENIED = "42501"
 _UNPREPARED = ("26000", "42P05")
 
 
-_GRANT = "grant the role what it needs, or connect as another one"
-#: Seconds for finding out which right is missing.
+_ROLE = "select current_user::text as role"
+#: Seconds for finding out who lacks a right.
 _ASKING = 2.0
+
+
+class _NamelessError(SchemaError):
+    """A right is missing, and the failed transaction doesn't tell to whom."""
+
+    def __init__(self, refusal: str, denied: Denied) -> None:
+        super().__init__(denied.told(refusal))
+        self.refusal = refusal
+        self.denied = denied
 
 
 def _text_of(error: Exception) -> str:

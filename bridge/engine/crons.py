@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from bridge.engine.clock import naive
 from bridge.engine.inserts import insert_row
@@ -13,6 +14,9 @@ from bridge.engine.tables import OwnTables
 if TYPE_CHECKING:
     from bridge.engine.schema import Catalog
     from bridge.jobs import Job
+
+#: How long a minute's transaction may wait for each lock, and idle: the next leader waits for one that was forgotten.
+LIMITS: Final = ("20s", "10s")
 
 
 class LastMinute(NamedTuple):
@@ -35,9 +39,17 @@ class Crons(OwnTables):
         """
         await self._ensure("bridge_crons", "create_crons")
 
-    def transaction(self, conn: Any = None) -> AbstractAsyncContextManager[Any]:
-        """Yield a connection within a transaction; with `conn`, within a savepoint of its transaction."""
-        return self._connections.transaction(conn)
+    @asynccontextmanager
+    async def transaction(self, conn: Any = None) -> AsyncIterator[Any]:
+        """Yield a connection within a transaction; with `conn`, within a savepoint of its transaction.
+
+        Where the transaction is not `conn`'s, it ends by itself when its connection is lost, so that another leader
+        comes to the minute.
+        """
+        async with self._connections.transaction(conn) as held:
+            if conn is None:
+                await self._connections.fetch(self._sql["limit_transaction"], *LIMITS, conn=held)
+            yield held
 
     async def lock_minute(self, instance: str, conn: Any) -> LastMinute:
         """Return the minute that was done last, which nobody else can change until `conn`'s transaction ends."""

@@ -157,11 +157,19 @@ def _arguments(given: dict[str, str]) -> dict[str, Any]:
     libpq: whole seconds; none, zero or less stands for no limit.
     """
     found: dict[str, Any] = {"service": given["service"]} if given.get("service") else {}
-    if (limit := given.get("connect_timeout")) is not None:
+    if (limit := connect_limit(given)) is not None:
         if not re.fullmatch("-?[0-9]{1,9}", limit.strip()):
-            raise InvalidSetting("connect_timeout", "another text", "whole seconds in the DSN, such as 10")
+            error = InvalidSetting("connect_timeout", "another text", "whole seconds in the DSN, such as 10")
+            error.source = "" if "connect_timeout" in given else "environment PGCONNECT_TIMEOUT"
+            raise error
         found["timeout"] = int(limit) if int(limit) > 0 else None
     return found
+
+
+def connect_limit(given: dict[str, str]) -> str | None:
+    """Return `connect_timeout` of a DSN's options, or else of libpq's environment, as a text."""
+    limit = given.get("connect_timeout")
+    return os.environ.get("PGCONNECT_TIMEOUT") or None if limit is None else limit
 
 
 def _read_service(name: str) -> dict[str, str]:

@@ -56,7 +56,7 @@ class Engine(Inserting, Staging, Leases, Crons, Producers, Pruning, Indexes, Dra
         self.catalog = catalog
         self.oban = oban or Instance(prefix=prefix)
         self._connections = connections
-        self._sql = Statements(prefix)
+        self._sql = Statements(prefix, catalog.errors_type)
         self._conflicts = Conflicts()
         self._insert_channel = f"{prefix}.oban_insert"
         self._signal_channel = f"{prefix}.oban_signal"
@@ -129,17 +129,20 @@ class Engine(Inserting, Staging, Leases, Crons, Producers, Pruning, Indexes, Dra
         }
 
     @operation("release_jobs")
-    async def release(self, uuid: str, claims: Collection[tuple[int, int]]) -> dict[int, str]:
+    async def release(self, uuid: str, claims: Collection[tuple[int, int]], *, begun: bool = True) -> dict[int, str]:
         """Hand back unfinished jobs, (id, attempt), of a producer that stops; return each one's new state.
 
-        A row that another transaction holds is left alone, which `unreleased` tells.
+        Those that were never `begun` lose no attempt by it: they may have one more. A row that another transaction
+        holds is left alone, which `unreleased` tells.
         """
 
         async def act(ids: Sequence[int]) -> list[Any]:
             some = set(ids)
             part = [claim for claim in claims if claim[0] in some]
             columns = [job_id for job_id, _ in part], [attempt for _, attempt in part]
-            return await self._fetch("release_jobs", *columns, uuid, utc_now())
+            return await self._fetch(
+                "release_jobs", *columns, uuid, utc_now(), not begun, self.catalog.max_attempts_limit
+            )
 
         rows = await self._conflicts.isolate("handed back", list({job_id for job_id, _ in claims}), act)
         await self._announce({row["queue"] for row in rows if row["state"] == "available"})

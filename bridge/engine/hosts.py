@@ -5,9 +5,10 @@ from __future__ import annotations
 import configparser
 import os
 import socket
+import ssl
 import time
 from typing import Any, Final, TypeAlias
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qs, parse_qsl, unquote, urlsplit
 
 import asyncpg
 
@@ -26,8 +27,43 @@ SHUNNED: Final = 30.0
 _NEXT: Final = (OSError, asyncpg.CannotConnectNowError, asyncpg.TargetServerAttributeNotMatched)
 
 
+#: Seconds that the only one gets: asyncpg's own limit.
+LIMIT: Final = 60.0
+
+
+_SAID: Final = " did not answer: "
+
+
 class NoAnswerError(TimeoutError):
     """A server gave no answer to a new connection in time, as against one to a statement."""
+
+
+def reason_of(error: OSError) -> str:
+    """Return what the system said, without the database's name, of an error of `Hosts.connect`."""
+    told = str(error.strerror or error).rpartition(_SAID)[2]
+    return told if error.errno is None or isinstance(error, socket.gaierror) else f"[Errno {error.errno}] {told}"
+
+
+def address_of(dsn: str) -> str:
+    """Return where a DSN leads, for people: hosts, ports and the database's name, no user and never a password."""
+    try:
+        hosts, name = _hosts_and_name(dsn)
+    except ValueError:  # its message shows the password
+        return "an address that can't be read"
+    return f"{hosts}/{name}" if name else hosts
+
+
+def _hosts_and_name(dsn: str) -> tuple[str, str]:
+    parts = urlsplit(dsn)
+    unread = parts.path + parts.fragment + (parts.query if parts.netloc and "@" not in parts.netloc else "")
+    if "@" in unread:  # what was taken for a host may be a password, or a part of one
+        raise ValueError
+    options = {name: values[-1] for name, values in parse_qs(parts.query).items()}
+    hosts = parts.netloc.rpartition("@")[2] or options.get("host", "")
+    if "port" in options and not parts.netloc.rpartition("@")[2]:
+        hosts = f"{hosts}:{options['port']}"
+    name = unquote(parts.path.removeprefix("/")) or options.get("dbname") or options.get("database") or ""
+    return hosts or "the default host", name
 
 
 class Hosts:
@@ -82,9 +118,36 @@ async def _connect(dsn: str, **options: Any) -> Any:
     try:
         return await asyncpg.connect(dsn, **options)
     except TimeoutError as error:
-        raise NoAnswerError("no answer to a new connection") from error
+        raise no_answer(dsn, options) from error
+    except OSError as error:
+        failure = _named(error, _place(dsn, options))
     except configparser.Error:  # its text shows a line of the file, and a password in it
         raise InvalidSetting("service", "another text", "a file of services that can be read", "mend it") from None
+    raise failure  # here, so that what the caller was handling stays its context
+
+
+def no_answer(dsn: str, options: dict[str, Any]) -> NoAnswerError:
+    """Return the error of a server that said nothing to a new connection, by the arguments of `Hosts.connect`."""
+    limit = options.get("timeout", LIMIT)
+    within = "" if limit is None else f" within {limit:g} s"
+    return NoAnswerError(f"the database at {_place(dsn, options)} gave no answer to a new connection{within}")
+
+
+def _place(dsn: str, options: dict[str, Any]) -> str:
+    if "host" not in options:
+        return address_of(dsn)
+    here = f"{options['host']}:{options['port']}"  # one of several, so that the DSN could be read
+    name = _hosts_and_name(dsn)[1]
+    return f"{here}/{name}" if name else here
+
+
+def _named(error: OSError, place: str) -> OSError:
+    """Return an error of the same kind that names the database, or the same where it is no matter of a connection."""
+    if error.filename is not None or isinstance(error, ssl.SSLError):
+        return error
+    if error.errno is None:  # several addresses of one host
+        return OSError(f"the database at {place}{_SAID}{error}") if type(error) is OSError else error
+    return type(error)(error.errno, f"the database at {place}{_SAID}{error.strerror}")
 
 
 def several_hosts(dsn: str) -> list[Host]:

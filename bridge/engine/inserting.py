@@ -22,11 +22,15 @@ class Inserting(Uniques):
 
     @insertion("insert_job")
     async def insert(self, job: Job[A], conn: Any = None) -> Job[A]:
-        """Insert one job and announce it, in `conn`'s transaction where one is given."""
+        """Insert one job and announce it, in `conn`'s transaction where one is given.
+
+        A unique one holds locks until its transaction ends. One of ours ends by itself where its connection was
+        forgotten; how long a caller's may idle is the caller's to say.
+        """
         row = inserts.insert_row(job, self.catalog)
         if job.unique is not None:
             async with self._connections.transaction(conn) as held:
-                [stored] = await self._insert_unique([job], [row], held, alone=True)
+                [stored] = await self._insert_unique([job], [row], held, alone=True, ours=conn is None)
             return inserts.stored(job, stored)
         channel = self._insert_channel if self._announces else None
         [found] = await self._connections.fetch(self._sql["insert_job"], *row, channel, conn=conn)
@@ -34,25 +38,30 @@ class Inserting(Uniques):
 
     @insertion("insert_all_jobs")
     async def insert_many(self, jobs: Iterable[Job[Any]] | AsyncIterable[Job[Any]], conn: Any = None) -> list[Job[Any]]:
-        """Insert any number of jobs, all or none, and announce each queue once."""
+        """Insert any number of jobs, all or none, and announce each queue once.
+
+        Unique ones hold locks as in `insert`. Where they are more than a statement takes, a stream of them may pause
+        for `IDLE_BETWEEN`, and the transaction is ended then.
+        """
         found: list[tuple[Job[Any], Any]] = []
-        first, ahead = 0, conn is None and self._connections.has_tasks
+        first, ours = 0, conn is None
+        ahead = ours and self._connections.has_tasks
         async with self._connections.transaction(conn) as held, _OneBehind() as writing:
             async for chunk in inserts.chunks(jobs):
                 rows = inserts.insert_rows(chunk, self.catalog, first)
                 found += await writing.last()
                 alone = first == 0 and len(chunk) < inserts.CHUNK
                 first += len(chunk)
-                await writing.begin(self._insert_chunk(chunk, rows, held, alone=alone), ahead=ahead)
+                await writing.begin(self._insert_chunk(chunk, rows, held, alone=alone, ours=ours), ahead=ahead)
             found += await writing.last()
         # Only now: jobs of a transaction that failed have no ids.
         return [inserts.stored(job, row) for job, row in found]
 
     async def _insert_chunk(
-        self, chunk: list[Job[Any]], rows: list[inserts.Row], conn: Any, *, alone: bool
+        self, chunk: list[Job[Any]], rows: list[inserts.Row], conn: Any, *, alone: bool, ours: bool
     ) -> Iterable[tuple[Job[Any], Any]]:
         if any(job.unique is not None for job in chunk):
-            return zip(chunk, await self._insert_unique(chunk, rows, conn, alone=alone), strict=True)
+            return zip(chunk, await self._insert_unique(chunk, rows, conn, alone=alone, ours=ours), strict=True)
         found = await self._insert_rows(rows, conn)
         if self._announces and (queues := inserts.announced_queues(rows)):
             await self._connections.fetch(self._sql["announce_queues"], self._insert_channel, queues, conn=conn)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any, Final, Literal, get_args
 
-from bridge.engine.hosts import Hosts
+from bridge.engine.hosts import LIMIT, Hosts, no_answer
 from bridge.errors import InvalidSetting
 from bridge.frames import frameless
 
@@ -42,17 +42,21 @@ class Opener:
     @frameless
     async def __call__(self, *args: Any, **options: Any) -> Any:
         """Open a connection; arguments and errors are those of `Hosts.connect`."""
+        [dsn] = args
         if self._keeps is None:
-            conn = await self._hosts.connect(*args, **options)
-            if await self._find_out(conn):
-                return conn
+            conn = await self._hosts.connect(dsn, **options)
+            try:
+                if await self._find_out(conn, options.get("timeout", LIMIT)):
+                    return conn
+            except TimeoutError as error:  # a pooler lets clients in though its server is away
+                raise no_answer(dsn, options) from error
         if not self._keeps:
             options["statement_cache_size"] = 0
-        return await self._hosts.connect(*args, **options)
+        return await self._hosts.connect(dsn, **options)
 
-    async def _find_out(self, conn: Any) -> bool:
+    async def _find_out(self, conn: Any, limit: float | None) -> bool:
         try:
-            self._keeps = await is_direct(conn)
+            self._keeps = await is_direct(conn, limit)
         except BaseException:
             conn.terminate()
             raise
@@ -62,12 +66,12 @@ class Opener:
         return self._keeps
 
 
-async def is_direct(conn: Any) -> bool:
+async def is_direct(conn: Any, timeout: float | None = None) -> bool:
     """Tell whether a connection leads straight to a server: a pooler has told it another process id than the server's.
 
     By `execute`, because nothing else is sure to leave no statement behind in a server that others use as well.
     """
-    status: str = await conn.execute(f"select where pg_backend_pid() = {int(conn.get_server_pid())}")
+    status: str = await conn.execute(f"select where pg_backend_pid() = {int(conn.get_server_pid())}", timeout=timeout)
     return status == "SELECT 1"
 
 

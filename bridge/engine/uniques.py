@@ -25,6 +25,11 @@ if TYPE_CHECKING:
 #: How often a job is inserted that the unique index refuses for a row that is gone when it is looked for.
 _ATTEMPTS: Final = 10
 
+#: How long a transaction of ours may idle while it holds locks: one whose connection was forgotten ends then, and who
+#: waits for its locks goes on. Jobs that come part by part may be waited for, between two parts.
+IDLE: Final = "30s"
+IDLE_BETWEEN: Final = "5min"
+
 
 class Uniques:
     """What an engine needs to insert unique jobs."""
@@ -38,7 +43,7 @@ class Uniques:
     _announces: bool
 
     async def _insert_unique(
-        self, jobs: Sequence[Job[Any]], rows: Sequence[Row], conn: Any, *, alone: bool
+        self, jobs: Sequence[Job[Any]], rows: Sequence[Row], conn: Any, *, alone: bool, ours: bool
     ) -> list[Any]:
         """Insert those of new jobs that are not there yet, and announce the queues of all that are available.
 
@@ -50,6 +55,7 @@ class Uniques:
             rows: Their values.
             conn: A connection in a transaction.
             alone: False where they are a part of more that the transaction inserts.
+            ours: Whether the transaction is no caller's; then it ends by itself where it idles.
 
         Returns:
             For each, the row that was inserted, or the stored job that it is the same as.
@@ -57,7 +63,8 @@ class Uniques:
         candidates = find_candidates(jobs, rows)
         locks = locks_of(candidates.values(), self.catalog.prefix, alone=alone)
         if self.takes_locks:
-            await self._connections.fetch(self._sql["lock_uniques"], *lock_columns(locks), conn=conn)
+            limit = (IDLE if alone else IDLE_BETWEEN) if ours else None
+            await self._connections.fetch(self._sql["lock_uniques"], *lock_columns(locks), limit, conn=conn)
         stored = await Probes(self._connections, self._sql, self.catalog).find(candidates, conn)
         kept, twins = settle(rows, candidates, stored)
         found: dict[int, Any] = {**stored, **await self._insert_kept(rows, kept, candidates, conn)}

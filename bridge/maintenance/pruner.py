@@ -80,6 +80,7 @@ class Pruner(Service):
         self._retentions = parse_retention(**retention)
         self._quiet_since = time.monotonic()
         self._allowed: bool | None = None
+        self._led = False
 
     async def run_once(self) -> None:
         """Delete what has had its time, as far as this node may."""
@@ -89,9 +90,7 @@ class Pruner(Service):
         if not self._is_leader():
             return
         if allowed != self._allowed:
-            logger.info(
-                "jobs that have ended are pruned %s", "by this node" if allowed else "by Elixir's nodes, if any"
-            )
+            logger.info("%s", "this node deletes jobs that have ended and had their time" if allowed else self._plan())
             self._allowed = allowed
         if allowed:
             await self.prune()
@@ -136,11 +135,23 @@ class Pruner(Service):
             return False
         return time.monotonic() - self._quiet_since >= self._quiet
 
+    def _plan(self) -> str:
+        """Return why this node deletes nothing yet, and what it will do."""
+        if self._led:
+            leads = "leads" if self._engine.catalog.has_peers else "may lead"  # by tables of V9 and V10 nobody can tell
+            return f"jobs that have ended are left to Elixir's pruner, because an Elixir node {leads} here"
+        left = max(self._quiet - (time.monotonic() - self._quiet_since), 0.0)
+        return (
+            f"this node deletes jobs that have ended and had their time from {left:.0f} s from now on, unless an "
+            "Elixir node leads by then"
+        )
+
     async def _elixir_leads(self) -> bool:
         try:
-            return await self._engine.elixir_leads()
+            self._led = await self._engine.elixir_leads()
         except SchemaError as error:
             if self._allowed is not False:
                 logger.warning("can't tell whether an Elixir node leads, so nothing is pruned: %s", error)
             self._allowed = False
             return True
+        return self._led

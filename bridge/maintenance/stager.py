@@ -79,6 +79,7 @@ class Stager(Service):
         self._situation = situation or Situation()
         self._mode = mode
         self._stages: bool | None = None
+        self._duty = ""
         self._reach: str | None = None
         self._in_doubt = False
         self._refused = False
@@ -99,20 +100,25 @@ class Stager(Service):
         trust = self._looked + TRUST - self._begun
         promised = 0.0 if self._mode == "on" else self._situation.promised()
         if promised and trust > 0:
-            self._settle(stages=False, alone=False, rest=min(promised, trust), settled=True)
+            self._stages, self._rest = False, min(promised, trust, TRUST)
+            self._settle(f"this node leaves due jobs to the leader {self._situation.leader()}", alone=False)
             await self._wake(set())
             return
         self._looked = self._begun
-        settled = self._situation.settled and not promised
         may = self._mode == "on" or (self._mode == "auto" and (promised > 0 or self._is_up()))
         outlook = await self._look_out(may)
         stages = may and not outlook.elixir
+        self._stages = stages and not self._refused
         # A leader of Elixir's that this node hears announces every queue that has jobs; it has to renew its lease.
         rest = max((left for node, left in outlook.elixir.items() if self._situation.hears_of(node)), default=0.0)
-        alone = not rest and not (stages and self._situation.hears)
+        # Where no lease can be had, and where a leader has fallen silent, several nodes stage, each for itself.
+        tells = self._stages and self._situation.hears and self._situation.beat(0.0) != ""
         # It may be dead all the same: one node keeps an eye on late jobs.
         watches = may and self._situation.leads
-        self._settle(stages=stages, alone=alone, rest=0.0 if watches else rest, settled=settled or not alone)
+        self._rest = 0.0 if watches else min(rest, TRUST)
+        # A look of its own at a time while another node promises to stage is no news.
+        if not promised and (rest or self._situation.settled):
+            self._settle(self._describe(outlook, stages=stages), alone=not rest and not tells)
         await self._wake(set(outlook.ready))
         if may and outlook.due:
             await self._try_to_stage(late=not stages)
@@ -122,7 +128,9 @@ class Stager(Service):
         return self._situation.leads or self._situation.stands_in()
 
     async def _look_out(self, may: bool) -> Outlook:
-        beat = self._situation.beat(self.interval * MISSED_ROUNDS + MARGIN) if may else ""
+        # Nobody is to count on a node that may not stage.
+        able = may and not self._refused
+        beat = self._situation.beat(self.interval * MISSED_ROUNDS + MARGIN) if able else ""
         heed = self._mode != "on"
         try:
             outlook = await self._engine.look_out(self._queues(), stages=may, beat=beat, heed=heed)
@@ -139,7 +147,7 @@ class Stager(Service):
             await self._stage(late=late)
         except SchemaError as error:  # queues go on, and for them each round counts
             if not self._refused:
-                logger.warning("can't stage, so due jobs are left to other nodes: %s", error)
+                logger.warning("can't stage, so due jobs wait until another node stages them: %s", error)
             self._refused = True
         else:
             self._refused = False
@@ -167,17 +175,37 @@ class Stager(Service):
         if late or not leaders:
             self._told_of = leaders
 
-    def _settle(self, *, stages: bool, alone: bool, rest: float, settled: bool) -> None:
-        self._rest = min(rest, TRUST)
-        if not settled:
+    def _describe(self, outlook: Outlook, *, stages: bool) -> str:
+        """Return who stages, as far as it is known here."""
+        named = ", ".join(sorted(node for node in outlook.elixir if node))
+        if named:
+            return f"this node leaves due jobs to {named} (Elixir)"
+        if outlook.elixir:
+            return "this node leaves due jobs to Elixir's nodes, if any: it can't tell whether one leads"
+        if stages and not self._refused:
+            return "this node stages due jobs"
+        if not stages and (leader := self._situation.leader()):
+            return f"this node leaves due jobs to the leader {leader}"
+        return f"nobody is known to stage due jobs: {self._hindrance()}"
+
+    def _hindrance(self) -> str:
+        if self._mode == "off":
+            return "stager.mode is off here"
+        if self._refused:
+            return "this node's role may not"
+        return "this node does not lead" if self._situation.may_lead else "this node may not lead (leader.enabled)"
+
+    def _settle(self, duty: str, *, alone: bool) -> None:
+        if self._situation.stopping:
             return
-        if stages is not self._stages:
-            self._stages = stages
-            logger.info("due jobs are staged by %s", "this node" if stages else "another node")
+        if duty != self._duty:
+            self._duty = duty
+            logger.info("%s", duty)
         reach = "local" if alone else "global"
         if reach != self._reach:
             if alone or self._reach is not None:
-                logger.info("queues %s", "look for jobs themselves" if alone else "are told of jobs")
+                # The event, which always comes, tells it at info.
+                logger.debug("queues %s", "look for jobs themselves" if alone else "are told of jobs")
             self._reach = reach
             telemetry.emit(events.STAGER_SWITCH, events.StagerSwitch(reach, self.oban))
 

@@ -13,6 +13,7 @@ from bridge.engine import is_unavailable
 from bridge.errors import InvalidSetting, SchemaError
 from bridge.jobs import instances
 from bridge.oban.inserting import Inserting
+from bridge.pubsub.throttle import Throttle
 from bridge.queues.backoff import RetryDelay
 from bridge.runtime import Runtime
 
@@ -22,6 +23,8 @@ Connect = Literal["now", "wait", "background"]
 
 #: Seconds between attempts at the end.
 LONGEST: Final = 5.0
+#: Seconds after which it is told again what an instance waits for.
+TELL: Final = 25.0
 
 
 def check_connect(value: Any) -> Connect:
@@ -123,7 +126,7 @@ class LifeCycle(Inserting):
                     instances.unregister(self.name, self)
 
     async def _open_patiently(self) -> None:
-        delay = RetryDelay(longest=LONGEST)
+        delay, told = RetryDelay(longest=LONGEST), Throttle(TELL)
         while self._runtime is None:
             try:
                 self._runtime = await Runtime.open(self._plan)
@@ -131,7 +134,7 @@ class LifeCycle(Inserting):
                 if not may_come(error):
                     raise
                 self._hindrance = f"{type(error).__name__}: {error}"
-                if delay.failures % 10 == 0:
+                if told.admit(self.name) is not None:
                     logger.warning("the instance %s can't start yet, trying again: %s", self.name, self._hindrance)
                 await asyncio.sleep(delay.next())
         self._hindrance = ""

@@ -60,6 +60,16 @@ def test_a_narrow_table_keeps_within_the_terminal(tmp_path: Path) -> None:
     assert {len(line) <= 120 for line in done.stdout.splitlines()} == {True}
 
 
+def test_shows_what_is_in_force_where_nobody_says(tmp_path: Path) -> None:
+    shown = config(tmp_path, BRIDGE_LIFELINE_RESCUE_AFTER="10").stdout
+    rows = {cells[1].strip(): cells[2].strip() for line in shown.splitlines() if len(cells := line.split("│")) > 3}
+    assert rows["dsn"] == "(embedded server)"
+    assert rows["lifeline.interval"] == "2.0"
+    found = json.loads(config(tmp_path, "--json").stdout)
+    assert found["lifeline.interval"] == {"value": 9.0, "source": "lifeline.rescue_after / 5"}
+    assert found["dsn"]["value"] is None
+
+
 def test_says_where_a_bad_value_came_from(tmp_path: Path) -> None:
     done = config(tmp_path, BRIDGE_STAGER_MODE="sometimes")
     assert done.returncode == 1

@@ -1,13 +1,15 @@
 """What is told of a database that does not answer or refuses: which one, who named it, and never its password."""
 
 import os
+import socket
 import subprocess
 import sys
 
 import pytest
 from databases import dsn_of
 
-from bridge.cli.target import address_of
+from bridge.cli.target import impatient
+from bridge.engine.hosts import address_of
 
 COMMANDS = [("status",), ("doctor",), ("maintain", "prune", "--dry-run"), ("install",)]
 
@@ -53,6 +55,26 @@ def test_a_server_to_which_no_way_leads_is_told_in_one_line(tmp_path, command, h
     assert done.stderr.startswith(f"error: the database at {host}/app (from environment DATABASE_URL) {told}")
     assert done.stderr.count("\n") == 1
     assert "tell-nobody" not in done.stderr
+
+
+@pytest.mark.parametrize("command", [*COMMANDS, ("jobs", "list"), ("queues", "list")], ids=" ".join)
+def test_a_server_that_says_nothing_is_not_waited_for_long(tmp_path, command, monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        dsn = f"postgresql://ada:tell-nobody@127.0.0.1:{server.getsockname()[1]}/app?sslmode=disable"
+        done = run(tmp_path, *command, DATABASE_URL=dsn, PGCONNECT_TIMEOUT="1")
+    assert done.returncode == 1
+    assert "did not answer: no answer to a new connection within 1 s; " in done.stderr
+    assert "give it longer by connect_timeout in the DSN" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_server_gets_some_seconds_unless_somebody_says_how_many(monkeypatch):
+    monkeypatch.delenv("PGCONNECT_TIMEOUT", raising=False)
+    assert impatient("postgresql:///a") == "postgresql:///a?connect_timeout=8"
+    assert impatient("postgresql:///a?host=/tmp") == "postgresql:///a?host=/tmp&connect_timeout=8"
+    assert impatient("postgresql:///a?connect_timeout=0") == "postgresql:///a?connect_timeout=0"
+    monkeypatch.setenv("PGCONNECT_TIMEOUT", "90")
+    assert impatient("postgresql:///a") == "postgresql:///a"
 
 
 @pytest.mark.parametrize("command", [*COMMANDS, ("jobs", "list"), ("queues", "list")], ids=" ".join)

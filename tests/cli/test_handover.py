@@ -54,6 +54,40 @@ def test_a_node_keeps_nothing_of_what_parsed_its_command_line(
         process.communicate()
 
 
+STRANGE = ["", ":", "abc", "0", "99", "{pipe}", "1:{pipe}"]
+DAMAGED = ["{pid}:99", "{pid}:0", "{pid}:x", "{pid}:99999999999", "{pid}:{pipe}"]
+
+
+@pytest.mark.parametrize("value", STRANGE + DAMAGED)
+def test_what_is_no_order_of_its_own_is_ignored(tmp_path: Path, value: str) -> None:
+    reading, writing = os.pipe()
+    os.write(writing, b"not an order")
+    begins = f"""
+import os, sys
+os.environ["_BRIDGE_START"] = {value!r}.format(pid=os.getpid(), pipe={reading})
+sys.argv = ["bridge", "version"]
+from bridge.cli import main
+main()
+"""
+    if value in DAMAGED:
+        os.close(writing)
+    done = subprocess.run(
+        [sys.executable, "-c", begins],
+        cwd=tmp_path,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        pass_fds=[reading],
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    os.close(reading)
+    if value in STRANGE:
+        os.close(writing)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout[0].isdigit()
+
+
 def test_what_no_pipe_holds_is_run_as_it_is(tmp_path: Path) -> None:
     modules = ",".join(f"missing_{number}" for number in range(3000))
     done = subprocess.run(

@@ -128,6 +128,19 @@ async def test_a_rescue_does_what_its_dry_run_says(maintain, conn, monkeypatch):
     assert await conn.fetchval("select state::text from oban_jobs where id = $1", elixirs) == "executing"
 
 
+@pytest.mark.usefixtures("producers")
+async def test_a_rescue_is_told_once(bridge, conn):
+    dead = await producer(conn, silent=3600, rescue_after=1, node="py@dead")
+    await insert_row(conn, state="executing", attempt=1, attempted_by=["py@dead", dead])
+    # The server has to have been up for that long.
+    done = await bridge.process("maintain", "rescue", BRIDGE_LIFELINE_RESCUE_AFTER="1")
+    assert done.stdout.splitlines() == [
+        "1 job made available again (1 of py@dead)",
+        "0 jobs discarded, without attempts left",
+    ]
+    assert done.stderr == ""
+
+
 async def test_without_heartbeats_it_says_what_makes_the_list(maintain):
     result = await maintain("rescue")
     assert isinstance(result.exception, SchemaError)

@@ -7,12 +7,15 @@ from datetime import timedelta
 
 import asyncpg
 import pytest
+from pooler import transaction_pooler
 from queues.rig import PATIENCE, insert_row, make_worker
 
 from bridge import Job
 from bridge.engine import utc_now
 from bridge.errors import InvalidSignal
 from bridge.pubsub import Link
+
+from .rig import Commands
 
 
 @pytest.fixture
@@ -110,6 +113,28 @@ async def test_answers_of_strangers_are_not_believed(bridge, conn, node):
         await asyncio.gather(*lying)
     finally:
         await listener.close()
+
+
+async def test_a_command_that_can_not_hear_blames_no_node(bridge, node):
+    async with transaction_pooler(bridge.dsn) as pooler:
+        deaf = Commands(pooler.dsn, bridge.folder)
+        listed = await deaf.run("queues", "list", "--patience", 0.2)
+        waited = await deaf.run("queues", "pause", "mail", "--wait", 0.5)
+    await until(lambda: node.check_queue("mail").paused)
+    assert listed.stderr.startswith("no answer: this command can't hear answers on this connection")
+    assert "BRIDGE_NOTIFIER_DSN" in listed.stderr
+    assert "perhaps it is dead" not in listed.stderr
+    assert waited.exit_code == 1
+    assert waited.stderr.startswith("error: it is not known who has done so: this command can't hear answers")
+    assert "not so after" not in waited.stderr
+
+
+async def test_a_command_hears_by_the_way_that_is_given_for_it(bridge, node, monkeypatch):
+    monkeypatch.setenv("BRIDGE_NOTIFIER_DSN", bridge.dsn)
+    async with transaction_pooler(bridge.dsn) as pooler:
+        waited = await Commands(pooler.dsn, bridge.folder).run("queues", "pause", "mail", "--wait", PATIENCE)
+    assert (waited.exit_code, waited.stderr) == (0, "")
+    assert node.check_queue("mail").paused
 
 
 # Sending

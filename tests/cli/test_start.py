@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -106,6 +107,16 @@ async def state_of(dsn: str, job_id: int | None) -> str:
         await conn.close()
 
 
+@contextmanager
+def at_sighup(does: signal.Handlers) -> Iterator[None]:
+    """Let processes that are started meanwhile begin with this, as those of a terminal or of `nohup` do."""
+    before = signal.signal(signal.SIGHUP, does)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
 async def test_runs_jobs_and_logs_them_in_the_published_shape(node: Any, installed: str) -> None:
     running = node(*options(installed))
     assert running.until("bridge.started")["workers"] == ["Tests.Greet", "Tests.Slow", "Tests.Stubborn"]
@@ -114,7 +125,7 @@ async def test_runs_jobs_and_logs_them_in_the_published_shape(node: Any, install
     assert abs(datetime.now(UTC) - datetime.fromisoformat(line["time"])) < timedelta(minutes=1)
     assert line["time"].endswith("Z")
     assert list(line) == [
-        "time", "event", "id", "worker", "queue", "attempt", "max_attempts", "args", "meta", "tags",
+        "time", "event", "level", "id", "worker", "queue", "attempt", "max_attempts", "args", "meta", "tags",
         "state", "duration", "queue_time",
     ]  # fmt: skip
     assert (line["id"], line["worker"], line["state"]) == (job.id, "Tests.Greet", "completed")
@@ -143,9 +154,39 @@ async def test_a_second_signal_stops_at_once(node: Any, installed: str) -> None:
     running.until("bridge.stopping")
     running.signal(signal.SIGTERM)
     line = running.until("bridge.aborted")
+    assert list(line)[:3] == ["time", "event", "level"]
     assert (line["signal"], line["orphaned"]) == ("SIGTERM", [job.id])
     assert running.process.wait(5) == 128 + signal.SIGTERM
     assert await state_of(installed, job.id) == "executing"
+
+
+async def test_a_closed_terminal_lets_running_jobs_end(node: Any, installed: str) -> None:
+    """It sends SIGHUP by its shell and once more by the kernel, which is no second signal of anybody's."""
+    with at_sighup(signal.SIG_DFL):
+        running = node(*options(installed))
+    running.until("bridge.started")
+    [job] = await enqueue(installed, Job("Tests.Slow", args={"seconds": 1}))
+    running.until("oban.job.start")
+    running.signal(signal.SIGHUP)
+    running.until("bridge.stopping")
+    running.signal(signal.SIGHUP)
+    running.signal(signal.SIGTERM)
+    running.until("oban.job.stop", id=job.id)
+    running.until("bridge.stopped")
+    assert running.process.wait(10) == 0
+    assert await state_of(installed, job.id) == "completed"
+
+
+async def test_sighup_stays_ignored_where_nohup_says_so(node: Any, installed: str) -> None:
+    with at_sighup(signal.SIG_IGN):
+        running = node(*options(installed))
+    running.until("bridge.started")
+    running.signal(signal.SIGHUP)
+    await enqueue(installed, Job("Tests.Greet"))
+    running.until("oban.job.stop")
+    running.signal(signal.SIGTERM)
+    assert "grace" in running.until("bridge.stopping")
+    assert running.process.wait(10) == 0
 
 
 async def test_a_job_beyond_the_grace_period_is_handed_back(node: Any, installed: str) -> None:

@@ -212,7 +212,7 @@ async def test_without_the_option_there_are_no_children(node, client):
     assert await client.fetch_result(job) == running.process.pid
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 async def test_a_signal_to_all_processes_lets_running_jobs_end(node, client, number):
     running = node("--processes", "2")
     job = await client.enqueue(Job("Tests.Slow", args={"seconds": 1}))

@@ -4,13 +4,17 @@ import asyncio
 import json
 import signal
 import socket
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import asyncpg
 import pytest
 
-from bridge.cli.node import _may_come
+from bridge import Oban
+from bridge.cli.node import _may_come, _start_when_possible
+from bridge.config import Setting
 
 from .test_start import node, options, run
 
@@ -77,6 +81,55 @@ def test_waits_for_a_server_to_which_no_way_leads(node: Any, dsn: str, options: 
     out, err = running.process.communicate(timeout=20)
     assert running.process.returncode == 0
     assert "tell-nobody" not in json.dumps(line) + out + err
+
+
+@pytest.mark.parametrize("options", [["--wait"], []], ids=["--wait", "without"])
+def test_a_signal_ends_the_wait_for_a_server_that_says_nothing(node: Any, options: list[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        dsn = f"postgresql://u@127.0.0.1:{server.getsockname()[1]}/x?sslmode=disable"
+        running = node("--dsn", dsn, "--queues", "default:1", *options)
+        with server.accept()[0] as asking:
+            asking.recv(8)  # so it handles signals
+            begun = time.monotonic()
+            running.signal(signal.SIGTERM)
+            assert running.until("bridge.stopping")["waiting"] is True
+            running.until("bridge.stopped")
+            assert running.process.wait(10) == 0
+    assert time.monotonic() - begun < 3
+
+
+async def test_what_is_waited_for_is_told_while_an_attempt_lasts(monkeypatch: Any, caplog: Any) -> None:
+    """Twice a minute, though one attempt may take as long as several limits of connections and statements."""
+    caplog.set_level("INFO", "oban")
+    monkeypatch.setattr("bridge.cli.node._TELL", 0.2)
+    reached = asyncio.Queue[None]()
+
+    ended = asyncio.Queue[None]()
+
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        reached.put_nowait(None)
+        with suppress(OSError):
+            await reader.read()
+        writer.close()
+        with suppress(OSError):
+            await writer.wait_closed()
+        ended.put_nowait(None)
+
+    async with await asyncio.start_server(say_nothing, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        dsn = f"postgresql://u@127.0.0.1:{port}/x?sslmode=disable&connect_timeout=1"
+        oban, stopping = Oban(dsn=dsn, queues={"a": 1}), asyncio.Event()
+        starting = asyncio.create_task(_start_when_possible(oban, stopping, Setting("dsn", dsn, "test"), wait=False))
+        for _ in range(2):
+            await asyncio.wait_for(reached.get(), 20)
+        stopping.set()
+        assert await starting is False
+        for _ in range(2 + reached.qsize()):
+            await asyncio.wait_for(ended.get(), 20)
+    told = [json.loads(text) for text in caplog.messages if "bridge.waiting" in text]
+    assert told[0]["reason"] == "no answer for 0 s"
+    assert any("NoAnswerError" in line["reason"] for line in told)
+    assert told[0]["database"] == f"127.0.0.1:{port}/x"
 
 
 def test_says_in_one_line_that_nobody_knows_the_servers_name(tmp_path: Path) -> None:

@@ -71,6 +71,24 @@ def test_a_leader_that_stops_takes_its_promise_back(beats, clock):
     assert beats.overdue()
 
 
+def test_who_promised_is_named_as_long_as_the_promise_holds(beats, clock):
+    assert beats.who_promised() == ""
+    say(beats, 9, lease="Z@python", node="z")
+    assert beats.who_promised() == "z"
+    say(beats, lease="A@python", node="a")
+    assert beats.who_promised() == "a"
+    clock.now += 5
+    assert beats.who_promised() == "z"
+    beats.forget("Z@python")
+    assert beats.who_promised() == ""
+
+
+@pytest.mark.parametrize("node", ["a\nforged line", "a" * 300, "", None, 5], ids=repr)
+def test_a_name_that_no_log_should_show_is_not_told(beats, node):
+    beats.hear("stager", {"lease": "A@python", "node": node, "within": 3})
+    assert beats.who_promised() == "of another name"
+
+
 def test_a_promise_is_overdue_when_it_has_run_out_and_never_before_one_was_awaited(beats, clock):
     assert not beats.overdue()
     clock.now += 2

@@ -371,22 +371,93 @@ async def test_where_no_lease_can_be_had_every_node_stages(node, conn, installed
             await until(lambda: is_available(conn, job))
 
 
+async def told(caplog, text):
+    """Wait until the log says it."""
+    await until(lambda: asyncio.sleep(0, text in caplog.messages))
+
+
+async def test_who_stages_is_told_by_name(node, conn, caplog):
+    caplog.set_level("INFO", "bridge.maintenance")
+    await node("a", instance="A")
+    await told(caplog, "this node stages due jobs")
+    await node("b", instance="B")
+    await told(caplog, "this node leaves due jobs to the leader a")
+    await lease(conn, "C@python", node="far")
+    await node("c", instance="C", notifier={"enabled": False})  # knows it by the election that it lost
+    await told(caplog, "this node leaves due jobs to the leader far")
+
+
+async def test_a_stop_that_lasts_is_no_news_of_staging(node, make, conn, caplog):
+    """The lease is given up first, and rounds go on while the stop waits: for an answer, or for jobs."""
+    caplog.set_level("DEBUG", "bridge.maintenance")
+    oban = await node("a", instance="A")
+    await told(caplog, "this node stages due jobs")
+    caplog.clear()
+    with events_of(events.STAGER_SWITCH) as switches:
+        await oban._parts.leader.stop()
+        for _ in range(3):
+            await asyncio.wait_for(oban._parts.stager.wait_for_round(), PATIENCE)
+    assert (duties(caplog), switches) == ([], [])
+
+
+async def test_a_node_that_waits_for_a_dead_leaders_lease_tells_of_no_leader(node, conn, caplog):
+    caplog.set_level("INFO", "bridge.maintenance")
+    await lease(conn, "Oban@python", node="gone")
+    with events_of(events.STAGER_SWITCH) as switches:
+        await node("b", instance="Oban")
+        await told(caplog, "this node stages due jobs")
+    assert [event.mode for _, event in switches] == ["local"]
+    assert duties(caplog) == ["this node stages due jobs"]
+
+
+async def test_a_leader_that_may_not_stage_promises_nothing(conn, installed, caplog):
+    caplog.set_level("INFO", "bridge.maintenance")
+    async with poor_role(conn, installed) as dsn:
+        role = dsn.rpartition("=")[2]
+        await conn.execute(f"revoke update on oban_jobs from {role}")
+        async with Oban(dsn=dsn, name="A", node="a", queues={}, stager=QUICK, lifeline={"enabled": False}) as poor:
+            await poor._parts._serve()
+            async with asyncio.timeout(PATIENCE):
+                await poor._parts.leader.wait_for_leadership()
+            await insert_row(conn, state="scheduled", scheduled_at=DUE)
+            await told(caplog, "nobody is known to stage due jobs: this node's role may not")
+            promises = []
+            await conn.add_listener("public.oban_stager", lambda *message: promises.append(message[3]))
+            for _ in range(3):
+                await asyncio.wait_for(poor._parts.stager.wait_for_round(), PATIENCE)
+            await conn.execute("select 1")  # what was sent before has come
+            assert promises == []
+
+
+def duties(caplog):
+    """What the log says of who stages, but for warnings."""
+    return [each.getMessage() for each in caplog.records if each.levelname == "INFO" and "due jobs" in each.message]
+
+
 async def test_a_role_that_may_only_read_leases_leaves_due_jobs_to_others_and_goes_on(conn, installed, caplog):
     """It can't keep elections of Elixir's away while it stages."""
+    caplog.set_level("INFO", "bridge.maintenance")
     async with poor_role(conn, installed) as dsn:
         role = dsn.rpartition("=")[2]
         await conn.execute(f"revoke all on oban_peers from {role}; grant select on oban_peers to {role}")
-        async with Oban(dsn=dsn, node="a", queues={"default": 1}, stager=QUICK) as oban:
-            job = await insert_row(conn, state="scheduled", scheduled_at=DUE)
-            for _ in range(3):
-                await asyncio.wait_for(oban._parts.stager.wait_for_round(), PATIENCE)
-            assert (await row_of(conn, job))["state"] == "scheduled"
-    told = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
-    assert len([text for text in told if "can't stage" in text]) == 1
-    assert not [text for text in told if "release the lease" in text]
+        with events_of(events.STAGER_SWITCH) as switches:
+            async with Oban(dsn=dsn, node="a", queues={"default": 1}, stager=QUICK) as oban:
+                job = await insert_row(conn, state="scheduled", scheduled_at=DUE)
+                await told(caplog, "nobody is known to stage due jobs: this node's role may not")
+                async with asyncio.timeout(PATIENCE):
+                    await oban.notifier.wait_for(Status.SOLITARY)
+                for _ in range(3):
+                    await asyncio.wait_for(oban._parts.stager.wait_for_round(), PATIENCE)
+                assert (await row_of(conn, job))["state"] == "scheduled"
+    assert duties(caplog)[-1].startswith("nobody is known")
+    assert {event.mode for _, event in switches} == {"local"}
+    warned = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert len([text for text in warned if "can't stage" in text]) == 1
+    assert not [text for text in warned if "release the lease" in text]
 
 
-async def test_a_node_that_may_not_lead_stages_nothing_by_itself(node, conn):
+async def test_a_node_that_may_not_lead_stages_nothing_by_itself(node, conn, caplog):
+    caplog.set_level("INFO", "bridge.maintenance")
     oban = await node("a", leader={"enabled": False})
     async with asyncio.timeout(PATIENCE):
         await oban.notifier.wait_for(Status.SOLITARY)
@@ -394,6 +465,8 @@ async def test_a_node_that_may_not_lead_stages_nothing_by_itself(node, conn):
     for _ in range(3):
         await oban._parts.stager.wait_for_round()
     assert (await row_of(conn, job))["state"] == "scheduled"
+    await told(caplog, "nobody is known to stage due jobs: this node may not lead (leader.enabled)")
+    assert len(duties(caplog)) == 1
 
 
 async def test_the_leader_announces_every_queue_with_jobs_once_a_round(node, conn, installed):

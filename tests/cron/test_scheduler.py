@@ -11,6 +11,7 @@ from queues.rig import make_worker, row_of, until
 
 from bridge.cron import Entry
 from bridge.errors import InvalidSetting
+from bridge.testing.interop.gate import Gate
 
 from .rig import Clock, jobs_of, metas
 
@@ -266,6 +267,37 @@ async def test_a_round_that_is_broken_off_is_done_again_as_a_whole(node, clock, 
         assert await jobs_of(conn) == []
         await scheduler.run_once()
     assert await jobs_of(conn) == ["boot", "every", "second"]
+
+
+async def test_a_leader_that_is_lost_in_the_midst_of_a_minute_holds_it_up_for_a_moment_only(
+    node, clock, conn, installed, monkeypatch
+):
+    """It is frozen, and the server isn't told: the minute's transaction ends there by itself, and the next leader's
+    goes on."""
+    monkeypatch.setattr("bridge.engine.crons.LIMITS", ("5s", "1s"))
+    holders = """
+        select from pg_stat_activity join pg_locks using (pid)
+        where state = 'idle in transaction' and relation = 'bridge_crons'::regclass and mode = 'RowExclusiveLock'
+    """
+    first_clock, second = Clock(), await node(EVERY, leads=False, node="b")
+    with Gate(installed) as gate:
+        first = await node(EVERY, dsn=gate.url(), clock=first_clock)
+        first_clock.pass_(minutes=1)
+        gate.delay(0.15)
+        lost = asyncio.create_task(first.run_once())
+        await until(lambda: conn.fetch(holders))
+        gate.freeze()
+
+        await conn.execute("delete from oban_peers")
+        await second.leader.run_once()
+        clock.pass_(minutes=1)
+        async with asyncio.timeout(5):
+            await second.run_once()
+
+        assert await jobs_of(conn) == ["every"]
+        gate.drop()
+        lost.cancel()
+        await asyncio.gather(lost, return_exceptions=True)
 
 
 # The clock

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 
 import asyncpg
 import pytest
@@ -14,6 +15,47 @@ from bridge.jobs import Job
 from bridge.jobs.worker import build_options
 
 from .rig import ERROR, UUID, Ear, ack, engine_on, fetch, row, stranger
+
+
+@pytest.mark.parametrize(
+    ("dsn", "kind", "told"),
+    [
+        (
+            "postgresql://u:pw@/a?host=/nowhere&port=7",
+            FileNotFoundError,
+            "at /nowhere:7/a did not answer: No such",
+        ),
+        ("postgresql://u:pw@127.0.0.1:1/a", ConnectionRefusedError, "at 127.0.0.1:1/a did not answer: Connect call"),
+        ("postgresql://u:pw@127.0.0.1:1,127.0.0.1:2/a", ConnectionRefusedError, "at 127.0.0.1:[12]/a did not answer"),
+        ("postgresql://u:pw@nobody.invalid", socket.gaierror, "at nobody.invalid did not answer"),
+    ],
+    ids=["a socket", "a port", "one of several", "a name"],
+)
+async def test_a_database_that_is_away_is_named_by_an_error_of_the_same_kind(dsn, kind, told):
+    with pytest.raises(kind, match=f"the database {told}") as found:
+        await create_pool(dsn)
+    assert type(found.value) is kind
+    assert found.value.errno
+    assert "pw" not in str(found.value)
+
+
+class Broken:
+    """A pool whose statements fail as asyncpg's do where a connection breaks between two steps of one."""
+
+    def __init__(self, text):
+        self.text = text
+
+    async def fetch(self, *_statement, timeout):
+        raise asyncpg.InternalClientError(self.text)
+
+
+async def test_a_connection_that_breaks_within_a_statement_is_told_as_lost():
+    broken = Broken("cannot switch to state 12; another operation (2) is in progress")
+    with pytest.raises(asyncpg.ConnectionDoesNotExistError, match="the connection was lost") as found:
+        await Connections(broken).fetch("select 1")
+    assert is_unavailable(found.value)
+    with pytest.raises(asyncpg.InternalClientError, match="another one"):
+        await Connections(Broken("another one")).fetch("select 1")
 
 
 async def with_codecs(conn):

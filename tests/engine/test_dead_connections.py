@@ -4,10 +4,12 @@ import asyncio
 import time
 
 import pytest
+from pooler import transaction_pooler
 from proxy import wire_to
 
 from bridge.engine import Connections
 from bridge.engine.connections import create_pool
+from bridge.engine.hosts import NoAnswerError
 
 LIMIT = 0.5
 
@@ -31,6 +33,14 @@ async def test_a_statement_without_an_answer_lets_all_connections_be_replaced(wi
     assert time.monotonic() - begun < LIMIT
 
     pool.terminate()
+
+
+async def test_a_pooler_that_lets_clients_in_while_its_server_is_away_has_as_long_as_a_server(installed):
+    async with transaction_pooler(installed, sessions=1) as pooler:
+        session = await pooler._free.get()
+        with pytest.raises(NoAnswerError, match="gave no answer to a new connection within 1 s"):
+            await create_pool(f"{pooler.dsn}?connect_timeout=1", min_size=1, max_size=2)
+        pooler._free.put_nowait(session)
 
 
 async def test_no_answer_to_a_new_connection_leaves_the_others_alone(wire):

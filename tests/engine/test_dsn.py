@@ -137,6 +137,15 @@ def test_and_so_does_the_environment_s(monkeypatch):
     assert read_dsn(NOWHERE) == (NOWHERE, {})
 
 
+def test_the_limit_of_a_connection_may_come_from_libpqs_environment(monkeypatch):
+    monkeypatch.setenv("PGCONNECT_TIMEOUT", "7")
+    assert read_dsn("postgresql:///a")[1] == {"timeout": 7}
+    assert read_dsn("postgresql:///a?connect_timeout=0")[1] == {"timeout": None}
+    monkeypatch.setenv("PGCONNECT_TIMEOUT", "soon")
+    with pytest.raises(InvalidSetting, match="environment PGCONNECT_TIMEOUT"):
+        read_dsn("postgresql:///a")
+
+
 # Services
 
 

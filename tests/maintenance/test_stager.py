@@ -192,7 +192,7 @@ async def test_a_setting_that_is_none_is_refused(stager, options):
 
 
 async def test_who_stages_is_logged_when_it_changes(stager, conn, caplog):
-    caplog.set_level("INFO", "bridge.maintenance")
+    caplog.set_level("DEBUG", "bridge.maintenance")
     service = stager("default")
     for _ in range(3):
         await service.run_once()
@@ -200,10 +200,20 @@ async def test_who_stages_is_logged_when_it_changes(stager, conn, caplog):
     for _ in range(3):
         await service.run_once()
     assert [record.getMessage() for record in caplog.records] == [
-        "due jobs are staged by this node",
+        "this node stages due jobs",
         "queues look for jobs themselves",
-        "due jobs are staged by another node",
+        "this node leaves due jobs to ex@host-a (Elixir)",
     ]
+
+
+async def test_a_stager_that_is_off_names_nobody_who_stages(stager, caplog):
+    caplog.set_level("INFO", "bridge.maintenance")
+    await stager("default", mode="off").run_once()
+    assert duties(caplog) == ["nobody is known to stage due jobs: stager.mode is off here"]
+
+
+def duties(caplog):
+    return [text for text in caplog.messages if "due jobs" in text]
 
 
 async def test_two_stagers_stage_each_job_once(stager, conn):
