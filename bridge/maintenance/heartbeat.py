@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -59,6 +60,7 @@ class Heartbeat(Service):
         self.rescue_after = rescue_after
         #: How often the thread had to beat.
         self.relieved = 0
+        self._blamed = 0
         self._engine = engine
         self._instance = instance
         self._node = node
@@ -72,6 +74,7 @@ class Heartbeat(Service):
         self._retry_at = _NEVER
         self._beating = asyncio.Lock()
         self._stopped = threading.Event()
+        self._saying: threading.Thread | None = None
 
     def start(self) -> None:
         """Begin to beat, and to watch."""
@@ -130,6 +133,14 @@ class Heartbeat(Service):
             if forgetting.cancel() or forgetting.exception():
                 logger.warning("a producer that stopped could not be taken off the list; it will be taken for dead")
 
+    def leave(self, uuid: str) -> None:
+        """Beat no more for a producer that may have left claims in the table: as it is dead then, they are rescued.
+
+        It stays on the list meanwhile: nobody rescues what a producer left that was taken off it.
+        """
+        self._retired.discard(uuid)
+        self._producers = {other: queue for other, queue in self._producers.items() if other != uuid}
+
     # Beating
 
     async def _beat(self) -> None:
@@ -144,7 +155,7 @@ class Heartbeat(Service):
             if self._listed:
                 logger.warning(
                     "jobs of nodes that die stay executing, because the producers can't be listed in bridge_producers: "
-                    "%s; let `bridge install` make it, by a role that may",
+                    "%s",
                     error,
                 )
             self._prepared = self._listed = False
@@ -183,14 +194,41 @@ class Heartbeat(Service):
     # The thread
 
     def _watch(self) -> None:
-        while not self._stopped.wait(self.interval / 4):
+        seen = _elapsed()
+        wait = expected = self.interval / 4
+        while not self._stopped.wait(wait):
+            still = _elapsed() - seen - expected
+            seen, expected = _elapsed(), wait
+            suspended = still > 2 * self.interval
+            if suspended:
+                self._tell_of_suspension(still)
             if not self.is_heard():
+                expected += self.interval
                 try:
-                    asyncio.run(self._relieve())
+                    asyncio.run(self._relieve(blame=not suspended))
                 except Exception as error:
-                    logger.debug("the heartbeat's thread failed: %s", error)
+                    self._say(logging.DEBUG, "the heartbeat's thread failed: %s", error)
 
-    async def _relieve(self) -> None:
+    def _say(self, level: int, text: str, *values: Any) -> None:
+        """Log in another thread: the loop may hold the log's lock while nobody reads what it writes."""
+        if self._saying is None or not self._saying.is_alive():
+            self._saying = threading.Thread(
+                target=logger.log, args=(level, text, *values), name="bridge-heartbeat-log", daemon=True
+            )
+            self._saying.start()
+
+    def _tell_of_suspension(self, seconds: float) -> None:
+        # This thread asks nothing of the loop or of the pool, so neither can have held it up.
+        taken = seconds + self.interval > self.rescue_after
+        self._say(
+            logging.WARNING,
+            "this process stood still for %.1f s: it was suspended, or its machine, or a C extension held the "
+            "interpreter's lock%s",
+            seconds,
+            f"; after {self.rescue_after:g} s of silence others may have taken its jobs" if taken else "",
+        )
+
+    async def _relieve(self, *, blame: bool) -> None:
         assert self._connect is not None  # noqa: S101 - there is no thread without it
         async with asyncio.timeout(self.interval):
             conn = await self._connect()
@@ -199,11 +237,15 @@ class Heartbeat(Service):
             finally:
                 conn.terminate()
         self.relieved += 1
-        # After an outage, of which the log tells already, the thread is just the first to get through.
-        if self.relieved % 10 == 1 and not self._failures:
-            logger.warning(
+        # After an outage or a suspension, of which the log tells already, the thread is just the first to get through.
+        if not blame or self._failures:
+            return
+        self._blamed += 1
+        if self._blamed % 10 == 1:
+            self._say(
+                logging.WARNING,
                 "the event loop is blocked, or the pool has no connection free: a thread keeps up the heartbeat; let "
-                "what blocks it be a plain `def`, which runs in a thread, or raise pool_options.max_size"
+                "what blocks it be a plain `def`, which runs in a thread, or raise pool_options.max_size",
             )
 
 

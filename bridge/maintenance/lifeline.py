@@ -151,9 +151,9 @@ class Lifeline(Service):
         self._told = {orphan.id for orphan in found}
         if new:
             logger.warning(
-                "jobs %s have been executing for over an hour on producers that keep no heartbeat (nodes %s), and are "
-                "left alone; if these are gone, cancel the jobs and retry them",
-                _ids(new),
+                "%s been executing for over an hour on producers that keep no heartbeat (nodes %s), and left alone; if "
+                "these are gone, cancel the jobs and retry them",
+                f"job {_ids(new)} has" if len(new) == 1 else f"jobs {_ids(new)} have",
                 ", ".join(sorted({orphan.node for orphan in new})),
             )
 
@@ -170,10 +170,17 @@ def _sorted(found: list[Orphan]) -> Rescue:
 
 
 def _report(rescue: Rescue) -> None:
-    for done, orphans in (("made available again", rescue.rescued), ("discarded", rescue.discarded)):
-        if orphans:
-            nodes = ", ".join(sorted({orphan.node for orphan in orphans}))
-            logger.warning("jobs %s of nodes that died (%s) were %s", _ids(orphans), nodes, done)
+    if rescue.rescued:
+        logger.warning("%s made available again", _those_of_the_dead(rescue.rescued))
+    if rescue.discarded:
+        told = "%s discarded for good: it was the last attempt, whose error nobody knows"
+        logger.warning(told, _those_of_the_dead(rescue.discarded))
+
+
+def _those_of_the_dead(orphans: Sequence[Orphan]) -> str:
+    nodes = ", ".join(sorted({orphan.node for orphan in orphans}))
+    one = len(orphans) == 1
+    return f"{'job' if one else 'jobs'} {_ids(orphans)} of nodes that died ({nodes}) {'was' if one else 'were'}"
 
 
 def _ids(orphans: Sequence[Orphan]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 
@@ -21,8 +22,9 @@ UNWIND = 1.0
 class Service(ABC):
     """Calls `run_once` every `interval` seconds, 10 % more or less, each within a span `oban.plugin`.
 
-    An error is logged, once and then every tenth time in a row, and the next rounds come later, up to ten intervals or
-    5 seconds, whichever is less far. `rounds` counts the rounds that succeeded; `wait_for_round` awaits the next one.
+    An error is logged, once and then every tenth time in a row, and so is the row's end; meanwhile rounds come later,
+    up to ten intervals or 5 seconds, whichever is less far. `rounds` counts the rounds that succeeded; `wait_for_round`
+    awaits the next one.
     """
 
     def __init__(self, name: str, interval: float, oban: Instance = NOBODY) -> None:
@@ -34,6 +36,7 @@ class Service(ABC):
         self.rounds = 0
         self._leads: Callable[[], bool] = bool  # nobody has told: False
         self._failures = 0
+        self._failing_since = 0.0
         self._changed = asyncio.Condition()
         self._task: asyncio.Task[None] | None = None
 
@@ -82,15 +85,24 @@ class Service(ABC):
         while True:
             try:
                 with telemetry.span(events.PLUGIN, events.Plugin, self.oban, self.name) as self.span:
-                    await self.run_once()
+                    await self._count_failures()
             except Exception as error:
                 self._report(error)
             else:
-                self._failures = 0
+                self._report_recovery()
                 async with self._changed:
                     self.rounds += 1
                     self._changed.notify_all()
             await self._pause()
+
+    async def _count_failures(self) -> None:
+        try:
+            await self.run_once()
+        except Exception:
+            if not self._failures:
+                self._failing_since = time.monotonic()
+            self.span.set(failures=self._failures + 1)
+            raise
 
     async def _pause(self) -> None:
         await asyncio.sleep(self._delay())
@@ -105,3 +117,10 @@ class Service(ABC):
             known = is_unavailable(error) or isinstance(error, SchemaError)  # which says what to do by itself
             logger.warning("%s failed: %s", self.name, error, exc_info=not known)
         self._failures += 1
+
+    def _report_recovery(self) -> None:
+        if self._failures:
+            rounds = "1 round" if self._failures == 1 else f"{self._failures} rounds"
+            seconds = time.monotonic() - self._failing_since
+            logger.info("%s works again, after %s that failed in %.1f s", self.name, rounds, seconds)
+        self._failures = 0

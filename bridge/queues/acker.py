@@ -13,6 +13,7 @@ from bridge.queues.backoff import RetryDelay
 from bridge.queues.failures import error_entry
 from bridge.queues.log import logger
 from bridge.queues.outcome import Outcome
+from bridge.queues.troubles import Troubles
 
 #: Outcomes in one write.
 BATCH = 2_000
@@ -44,6 +45,8 @@ class Acker:
         self._pending: list[Outcome] = []
         self._aside = Aside()
         self._told = Throttle()
+        self._troubles = Troubles()
+        self._held = _Held()
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -59,7 +62,9 @@ class Acker:
         return {_key(outcome) for outcome in (*self._pending, *self._aside)}
 
     def start(self) -> None:
-        """Begin to write."""
+        """Begin to write, also what an earlier stop has left."""
+        if self._pending:
+            self._wake.set()
         self._task = asyncio.create_task(self._run(), name="bridge-acker")
 
     def add(self, outcome: Outcome) -> None:
@@ -92,8 +97,8 @@ class Acker:
         if self._task is not None:
             self._task.cancel()
 
-    async def stop(self, timeout: float) -> list[Outcome]:
-        """Write what is left, for at most `timeout` seconds; return what could not be written."""
+    async def stop(self, timeout: float | None) -> list[Outcome]:
+        """Write what is left, for at most `timeout` seconds where there are any; return what could not be written."""
         self._bring_back()
         try:
             async with asyncio.timeout(timeout):
@@ -212,8 +217,8 @@ class Acker:
 
     async def _wait(self, delay: RetryDelay, error: Exception) -> None:
         # Once an outage, and then about twice a minute.
-        if delay.failures % 10 == 0:
-            logger.warning("%d outcomes wait for the database: %s", self.pending, type(error).__name__)
+        if self._troubles.failed():
+            logger.warning("%s for the database: %s", _count(self.pending, "waits", "wait"), type(error).__name__)
         await asyncio.sleep(delay.next())
 
     async def _write(self, batch: Sequence[Outcome]) -> None:
@@ -221,6 +226,8 @@ class Acker:
         written = await self._engine.ack(self._uuid, acks)
         left = [ack for ack in acks if (ack.id, ack.attempt) not in written] if len(written) < len(acks) else []
         put_off = await self._engine.put_off(self._uuid, left)
+        if (seconds := self._troubles.over()) is not None:
+            self._held = _Held(len(self._pending), seconds)
         gone = set(map(id, batch))
         self._pending = [outcome for outcome in self._pending if id(outcome) not in gone]
         for outcome in batch:
@@ -229,6 +236,17 @@ class Acker:
                 self._pending.append(outcome)  # It goes behind what has come meanwhile.
             else:
                 self._tell(outcome, key in written)
+        self._tell_recovery(len(batch) - len(put_off))
+
+    def _tell_recovery(self, written: int) -> None:
+        """Say once that the outcomes which had to wait are written; others may have come meanwhile."""
+        held = self._held
+        if held.count:
+            held.left -= written
+            if held.left <= 0 or not self._pending:
+                told = _count(held.count, "was", "were")
+                logger.info("%s written that had to wait for the database, for up to %.1f s", told, held.seconds)
+                self._held = _Held()
 
     def _tell(self, outcome: Outcome, recorded: bool) -> None:
         if outcome.given_up:  # that was told
@@ -274,6 +292,18 @@ class Acker:
         self._tell(outcome, False)
         outcome.given_up = True
         self._put_aside(outcome, error)
+
+
+class _Held:
+    """Outcomes that an outage held up, until they are written."""
+
+    def __init__(self, count: int = 0, seconds: float = 0.0) -> None:
+        self.count = self.left = count
+        self.seconds = seconds
+
+
+def _count(outcomes: int, one: str, many: str) -> str:
+    return f"1 outcome {one}" if outcomes == 1 else f"{outcomes} outcomes {many}"
 
 
 def _key(outcome: Outcome) -> tuple[int | None, int]:

@@ -42,6 +42,7 @@ class Execution:
         self.result: Any = None
         #: The worker runs in a thread that could not be stopped and goes on.
         self.abandoned = False
+        self._thread: asyncio.Future[Any] | None = None
 
     async def run(self) -> Outcome:
         """Run the job; whatever happens becomes its outcome."""
@@ -104,8 +105,12 @@ class Execution:
         worker = self._worker = found()
         limit = _timeout(worker, job)
         result = self.result = await (self._process(worker) if limit is None else self._process_within(worker, limit))
+        return self._outcome_of(result, worker)
+
+    def _outcome_of(self, result: Any, worker: Worker) -> Outcome:
+        contract = worker.options.contract
         try:
-            return outcome.from_result(job, result if contract is None else contract.record(result))
+            return outcome.from_result(self.job, result if contract is None else contract.record(result))
         except EncodeError as error:
             raise contracts.veiled(error, contract) from None
 
@@ -122,12 +127,31 @@ class Execution:
         process = worker.process
         if _is_async(process):
             return await process(self.job)
+        self._thread = run_in_thread(f"job-{self.job.id}", process, self.job)
         try:
-            return await run_in_thread(f"job-{self.job.id}", process, self.job)
+            await asyncio.wait([self._thread])
         except asyncio.CancelledError:
             self.abandoned = True
             self.job._cancelled = True  # noqa: SLF001 - what `Job.cancelled()` reads, in the thread
+            self._thread.add_done_callback(_ignore)
             raise
+        return self._thread.result()
+
+    async def outlived(self) -> Outcome | None:
+        """Wait for the thread that outlived the job's release, and return what the job came to.
+
+        None where it was told that it was cancelled: then nobody knows whether it came to its end or gave up.
+        """
+        if self._thread is None or self._worker is None:
+            return None
+        await asyncio.wait([self._thread])
+        if self.job._cancel_seen:  # noqa: SLF001 - `Job.cancelled()` has told the thread
+            return None
+        try:
+            self.result = self._thread.result()
+            return self._outcome_of(self.result, self._worker)
+        except BaseException as error:  # as in a run: whatever it is, it is the job's outcome
+            return outcome.from_error(self.job, error, self._worker)
 
     def failed(self, error: BaseException) -> Outcome:
         """Return the outcome of an execution that ended with `error`."""
@@ -140,6 +164,12 @@ class Execution:
 
     def _goes_on(self) -> str:
         return "; its thread can't be stopped and goes on" if self.abandoned else ""
+
+
+def _ignore(thread: asyncio.Future[Any]) -> None:
+    # Else asyncio complains of an error that nobody has asked for.
+    if not thread.cancelled():
+        thread.exception()
 
 
 def _is_async(process: Any) -> bool:

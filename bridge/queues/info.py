@@ -54,3 +54,6 @@ class Pulse(Protocol):
 
     async def forget(self, uuid: str, timeout: float) -> None:
         """Hear that the producer has stopped; must not fail, nor take longer than so many seconds."""
+
+    def leave(self, uuid: str) -> None:
+        """Hear that the producer has stopped, and that jobs may be its own in the table of which it doesn't know."""

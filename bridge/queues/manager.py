@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from bridge.engine import Engine
 from bridge.jobs import Registry
 from bridge.pubsub import signals
+from bridge.pubsub.throttle import Throttle
 from bridge.queues.info import Pulse, QueueInfo
 from bridge.queues.log import logger
 from bridge.queues.options import QueueOptions
@@ -17,6 +18,9 @@ from bridge.queues.producer import Producer
 
 if TYPE_CHECKING:
     from bridge.queues.processes.pool import ProcessPool
+
+#: Seconds from one line that tells of a signal to the next one of the same action and queue.
+TELL = 2.0
 
 
 class QueueManager:
@@ -56,6 +60,8 @@ class QueueManager:
         self._last: dict[str, QueueOptions] = {}
         self._ending: list[Producer] = []
         self._stopping: set[asyncio.Task[None]] = set()
+        self._lingering: set[asyncio.Task[None]] = set()
+        self._told = Throttle(TELL)
         self._closed = False
 
     def start(self, options: QueueOptions) -> None:
@@ -86,7 +92,14 @@ class QueueManager:
             await producer.stop(self._grace)
         finally:
             self._ending.remove(producer)
+        if producer.unfinished and not self._closed:
+            self._linger(producer)
         return True
+
+    def _linger(self, producer: Producer) -> None:
+        task = asyncio.create_task(producer.linger(), name=f"bridge-linger-{producer.options.queue}")
+        self._lingering.add(task)
+        task.add_done_callback(self._lingering.discard)
 
     async def stop_all(self) -> None:
         """Stop every queue at the same time, for good: a signal to start one may still come while jobs end."""
@@ -94,6 +107,10 @@ class QueueManager:
         if self._processes is not None:
             self._processes.rest()
         await asyncio.gather(*(self.stop(queue) for queue in list(self._producers)), *self._stopping)
+        # What goes on now ends with the node.
+        for task in self._lingering:
+            task.cancel()
+        await asyncio.gather(*self._lingering, return_exceptions=True)
 
     def check(self, queue: str) -> QueueInfo | None:
         """Tell how a queue stands; None where it doesn't run here."""
@@ -141,15 +158,13 @@ class QueueManager:
         """Do what a control message says."""
         match signal:
             case signals.Pause(queue=queue):
-                for producer in self._named(queue):
-                    producer.pause()
+                self._pause(queue, paused=True)
             case signals.Resume(queue=queue):
-                for producer in self._named(queue):
-                    producer.resume()
+                self._pause(queue, paused=False)
             case signals.Scale():
                 self._scale(signal)
             case signals.Start():
-                self.start(self._options(signal))
+                self._start(signal)
             case signals.Stop(queue=queue):
                 self._stop_later(queue)
             case signals.Pkill(job_id=job_id):
@@ -180,17 +195,43 @@ class QueueManager:
     def _named(self, queue: str) -> list[Producer]:
         return [producer for name, producer in self._producers.items() if queue in ("*", name)]
 
+    def _pause(self, queue: str, *, paused: bool) -> None:
+        changed = [producer for producer in self._named(queue) if producer.options.paused is not paused]
+        for producer in changed:
+            (producer.pause if paused else producer.resume)()
+        self._tell("paused" if paused else "resumed", queue, changed)
+
     def _scale(self, scale: signals.Scale) -> None:
         for producer in self._named(scale.queue):
-            producer.scale(scale.limit)
-            if scale.paused is not None:
-                (producer.pause if scale.paused else producer.resume)()
+            if producer.options.limit != scale.limit:
+                producer.scale(scale.limit)
+                self._tell(f"scaled to {scale.limit}", scale.queue, [producer])
+        if scale.paused is not None:
+            self._pause(scale.queue, paused=scale.paused)
+
+    def _start(self, start: signals.Start) -> None:
+        before = self._producers.get(start.queue)
+        self.start(self._options(start))
+        if (producer := self._producers.get(start.queue)) not in (None, before):
+            self._tell(
+                f"started{' and paused' if start.paused else ''} with limit {start.limit}", start.queue, [producer]
+            )
+
+    def _tell(self, done: str, queue: str, producers: Sequence[Producer]) -> None:
+        """Let the log say what a signal did, at a bounded rate: anybody may send them."""
+        action = done.partition(" ")[0]
+        if producers and (more := self._told.note((action, queue))) is not None:
+            names = ", ".join(producer.options.queue for producer in producers)
+            words = "queue %s was %s by a signal%s" if len(producers) == 1 else "queues %s were %s by a signal%s"
+            logger.info(words, names, done, more)
 
     def _stop_later(self, queue: str) -> None:
+        if (producer := self._producers.get(queue)) is not None:
+            self._tell("told to stop", queue, [producer])
         task = asyncio.create_task(self._stop_logged(queue))
         self._stopping.add(task)
         task.add_done_callback(self._stopping.discard)
 
     async def _stop_logged(self, queue: str) -> None:
         if await self.stop(queue):
-            logger.info("queue %s was stopped by a signal", queue)
+            logger.info("queue %s has stopped, as a signal said", queue)

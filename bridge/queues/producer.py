@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 import uuid
 from collections.abc import Iterable
@@ -15,16 +14,17 @@ from bridge import telemetry
 from bridge.engine import Engine, is_unavailable
 from bridge.errors import SchemaError
 from bridge.jobs import Job, Registry
-from bridge.pubsub.throttle import Throttle
 from bridge.queues.acker import Acker, RefusedOutcome
-from bridge.queues.backoff import RetryDelay
 from bridge.queues.bounded import within
 from bridge.queues.clock import elapsed
+from bridge.queues.drops import Drops
 from bridge.queues.execution import Execution
 from bridge.queues.info import Pulse, QueueInfo
+from bridge.queues.leftovers import Leftovers
 from bridge.queues.log import logger
 from bridge.queues.options import QueueOptions
-from bridge.queues.outcome import Outcome
+from bridge.queues.outage import Outage
+from bridge.queues.outcome import JobInterrupted, Outcome, from_stop
 from bridge.queues.pace import COOLDOWN, Pace, portion
 from bridge.queues.returns import Returns
 from bridge.telemetry import events
@@ -80,8 +80,8 @@ class Producer:
         self._more = True
         self._unanswered_until = 0.0
         self._early: set[int] | None = None
-        self._retry = RetryDelay()
-        self._dropped = Throttle()
+        self._outage = Outage(options.queue)
+        self._drops = Drops(engine, self.uuid, lambda: tuple(self._running))
         self._task: asyncio.Task[None] | None = None
         self._known: tuple[Any, list[str]] = (None, [])
         self._started_at = self._updated_at = datetime.now(UTC)
@@ -89,7 +89,8 @@ class Producer:
         self._stopping = asyncio.Event()
         self._pace = Pace(self._stopping)
         self._returns = Returns(engine, self.uuid, options.queue)
-        self._orphaned: list[int] = []
+        self._leftovers = Leftovers(self._tasks, self._acker, self._returns)
+        self._may_claim = False
 
     # Control
 
@@ -155,9 +156,10 @@ class Producer:
             try:
                 fetched = await self._dispatch()
             except Exception as error:
-                await self._wait_out(error)
+                await self._wait_for_stop(self._outage.failed(error))
+                self.wake()
             else:
-                self._retry.reset()
+                self._outage.passed(fetched=fetched)
                 if fetched:
                     await self._pause()
                 elif self._unanswered:  # Each round asks the table, whoever woke it.
@@ -260,14 +262,6 @@ class Producer:
     def _waits_for_processes(self) -> bool:
         return self._processes is not None and not self._processes.ready
 
-    async def _wait_out(self, error: Exception) -> None:
-        if self._retry.failures % 10 == 0:
-            level = logging.WARNING if is_unavailable(error) else logging.ERROR
-            unknown = level == logging.ERROR and not isinstance(error, SchemaError)
-            logger.log(level, "queue %s can't fetch: %s", self.options.queue, error, exc_info=unknown)
-        await self._wait_for_stop(self._retry.next())
-        self.wake()
-
     async def _wait_for_stop(self, timeout: float) -> None:
         try:
             async with asyncio.timeout(timeout):
@@ -302,10 +296,12 @@ class Producer:
             outcome = execution.failed(error)
         del self._running[key]
         self._pace.end(fetch)
+        if outcome.ack is None and not execution.abandoned:
+            outcome = from_stop(outcome)
         if outcome.ack is not None:
             self._acker.add(outcome)
         elif execution.abandoned:
-            self._orphaned.append(key[0])
+            self._leftovers.orphans.append(execution)
         else:
             self._returns.add(execution.job)
         if self._more:
@@ -314,17 +310,14 @@ class Producer:
 
     def _report(self, outcome: Outcome, recorded: bool) -> None:
         if not recorded and not isinstance(outcome.error, RefusedOutcome):
-            self._warn_of_drop(outcome.job.id)
+            self._drops.add(outcome.job)
+        if recorded and isinstance(outcome.error, JobInterrupted):
+            self._returns.discarded.append(outcome.job.id or 0)
         if outcome.ack is None:
             return
         if self._more:
             self._wake.set()  # A full backlog may have held up the next fetch.
         outcome.report(recorded, self._engine.oban)
-
-    def _warn_of_drop(self, job_id: int | None) -> None:
-        # A node that was cut off, and whose jobs were rescued, drops all that it had.
-        if (more := self._dropped.note("dropped")) is not None:
-            logger.warning("job %s was changed by somebody else while it ran; its outcome is dropped%s", job_id, more)
 
     # Stopping
 
@@ -332,7 +325,7 @@ class Producer:
         """Fetch no more, give what runs `grace` seconds, then end it and hand it back; write every outcome.
 
         A job that can't be ended, in a thread or because it ignores its cancellation, stays `executing`: it is an
-        orphan, to be rescued once this node is gone.
+        orphan, to be rescued once this node is gone, or `linger` writes what it comes to.
         """
         begun = time.perf_counter_ns()
         try:
@@ -340,10 +333,24 @@ class Producer:
         except BaseException:  # whoever waits for this stop was cancelled
             self._abandon()
             raise
-        orphaned = (*self._orphaned, *(job_id for job_id, _ in self._running))
+        orphans = (execution.job.id or 0 for execution in self._leftovers.orphans)
+        orphaned = (*orphans, *(job_id for job_id, _ in self._running))
         took = time.perf_counter_ns() - begun
-        event = events.QueueShutdown(self.options.queue, took, orphaned, self._engine.oban)
+        given = tuple(self._returns.handed_back), tuple(self._returns.discarded)
+        self._returns.tell()
+        event = events.QueueShutdown(self.options.queue, took, orphaned, self._engine.oban, *given)
         telemetry.emit(events.QUEUE_SHUTDOWN, event)
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether a stop has left jobs that go on, or anything that is not written."""
+        return bool(self._leftovers)
+
+    async def linger(self) -> None:
+        """After a stop, write what becomes of the jobs that outlived it, for as long as the node goes on."""
+        await self._leftovers.settle()
+        if self._pulse is not None:
+            await self._part(self._pulse, UNWIND)
 
     async def _stop_in_order(self, deadline: float) -> None:
         await self._stop_fetching(deadline - time.monotonic())
@@ -359,6 +366,7 @@ class Producer:
         for running in self._running.values():
             running.execution.release(running.task)
         self._acker.abandon()
+        self._drops.abandon()
 
     async def _stop_fetching(self, timeout: float) -> None:
         # A fetch that is under way must end by itself: cancelled, it could leave claimed jobs that nobody runs.
@@ -368,18 +376,23 @@ class Producer:
         if self._task is not None:
             await asyncio.wait([self._task], timeout=max(timeout, UNWIND))
             if self._task.cancel():
+                # The server may not hear that it was, and claim jobs later.
+                self._unanswered_until = time.monotonic() + CLAIM_WATCH
                 await asyncio.wait([self._task], timeout=UNWIND)
 
     async def _hand_back_lost_claims(self) -> None:
         try:
             for job in await within(UNWIND, self._lost_claims()):
-                self._returns.add(job)
+                self._returns.add(job, begun=False)
         except Exception as error:
             logger.warning("queue %s can't tell what its last fetch claimed: %s", self.options.queue, error)
 
     async def _wait_for_running(self, timeout: float) -> None:
         if self._running and timeout > 0:
-            await asyncio.wait([running.task for running in self._running.values()], timeout=timeout)
+            await asyncio.wait(self._tasks(), timeout=timeout)
+
+    def _tasks(self) -> list[asyncio.Task[None]]:
+        return [running.task for running in self._running.values()]
 
     async def _end_running(self) -> None:
         for running in self._running.values():
@@ -391,8 +404,17 @@ class Producer:
         if lost:
             logger.error("queue %s stopped before the outcomes of jobs %s were written", self.options.queue, lost)
         await self._returns.write(_until(deadline))
-        if self._pulse is not None:
-            await self._pulse.forget(self.uuid, _until(deadline))
+        await self._drops.stop()
+        self._may_claim = self._unanswered
+        if self._pulse is not None and not (self._may_claim and self.unfinished):
+            await self._part(self._pulse, _until(deadline))
+
+    async def _part(self, pulse: Pulse, timeout: float) -> None:
+        if self._may_claim:
+            # Off the list, what a fetch claims after this would stay `executing`, and nobody would take it for lost.
+            pulse.leave(self.uuid)
+        else:
+            await pulse.forget(self.uuid, timeout)
 
 
 def _until(deadline: float) -> float:

@@ -10,10 +10,10 @@ from collections.abc import Callable
 from typing import Any
 
 
-async def run_in_thread(name: str, function: Callable[..., Any], *args: Any) -> Any:
-    """Call `function` in a new daemon thread and await its result.
+def run_in_thread(name: str, function: Callable[..., Any], *args: Any) -> asyncio.Future[Any]:
+    """Call `function` in a new daemon thread and return the future of its result.
 
-    A thread can't be stopped: where the caller is cancelled it goes on, its result is dropped, and being a daemon it
+    A thread can't be stopped: where the future is cancelled it goes on, its result is dropped, and being a daemon it
     keeps no process alive. A pool would make such threads take the place of other jobs.
     """
     loop = asyncio.get_running_loop()
@@ -43,4 +43,4 @@ async def run_in_thread(name: str, function: Callable[..., Any], *args: Any) -> 
             loop.call_soon_threadsafe(settle, result, error)
 
     threading.Thread(target=run, name=name, daemon=True).start()
-    return await future
+    return future

@@ -135,13 +135,18 @@ class JobException(Struct, frozen=True):
 class QueueShutdown(Struct, frozen=True):
     """`oban.queue.shutdown`: a queue stopped, which took `elapsed` nanoseconds.
 
-    `orphaned` are the ids of jobs that did not end in time.
+    Attributes:
+        orphaned: Ids of the jobs that did not end in time and could not be ended: they stay executing.
+        handed_back: Ids of those that were ended, and are available again.
+        discarded: Ids of those that were ended in their last attempt.
     """
 
     queue: str
     elapsed: int
     orphaned: tuple[int, ...]
     oban: Instance = NOBODY
+    handed_back: tuple[int, ...] = ()
+    discarded: tuple[int, ...] = ()
 
 
 class SupervisorInit(Struct, frozen=True):
@@ -189,6 +194,7 @@ class Plugin(Struct, frozen=True):
         pruned_count: Jobs that the pruner deleted.
         jobs: Ids of the jobs that cron inserted.
         reindexed: Names of the indexes that the reindexer built anew.
+        failures: In `.exception`, how many rounds have failed in a row, with this one.
     """
 
     oban: Instance
@@ -202,6 +208,7 @@ class Plugin(Struct, frozen=True):
     pruned_count: int = 0
     jobs: tuple[int, ...] = ()
     reindexed: tuple[str, ...] = ()
+    failures: int = 0
 
 
 class Notify(Struct, frozen=True):

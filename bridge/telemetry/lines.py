@@ -1,11 +1,12 @@
 """Events as dictionaries that a log shows, and as lines of text.
 
 The keys of a job's line are those that Oban's loggers write: event, id, worker, queue, attempt, max_attempts, args,
-meta, tags, state, duration and queue_time, the last two in milliseconds with two decimals.
+meta, tags, state, duration and queue_time, the last two in milliseconds with two decimals; and `level`, as the second.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from operator import attrgetter
 from typing import Any, Final
@@ -21,6 +22,9 @@ _job_values = attrgetter("id", "worker", "queue", "attempt", "max_attempts", "sh
 _SHOWN = {"args": "shown_args", "meta": "shown_meta"}
 _FREE_FIELDS = ("args", "meta", "tags")
 
+#: A round of a service has failed.
+PLUGIN_FAILED: Final = f"{events.PLUGIN}.exception"
+
 #: What a round of a service may have done.
 PLUGIN_COUNTS: Final = ("staged_count", "rescued_jobs", "discarded_jobs", "pruned_count", "jobs", "reindexed")
 
@@ -31,14 +35,25 @@ _CONNECTIVITY: Final = {
     "unknown": "this node does not know whether messages arrive",
 }
 _MODES: Final = {
-    "global": "the leader tells all nodes of jobs that are due",
-    "local": "each node looks for due jobs of its own queues",
+    "global": "this node's queues are told of jobs",
+    "local": "this node's queues look for jobs themselves",
 }
 
 
-def encode_event(name: str, event: Any) -> str:
-    """Return the event's log line: one line of JSON, whatever the job's args hold."""
-    return encode_line(format_event(name, event))
+def encode_event(name: str, event: Any, level: int = logging.INFO) -> str:
+    """Return the event's log line: one line of JSON, whatever the job's args hold; `level` as in `format_event`."""
+    return encode_line(format_event(name, event, level))
+
+
+def severity(name: str, level: int = logging.INFO) -> int:
+    """Return the level of an event's line, where those of most have `level`.
+
+    A failure is an error. That of a service's round is for debugging, because the service itself tells of it at a
+    bounded rate, with the traceback of a bug, whether events are logged or not.
+    """
+    if name == PLUGIN_FAILED:
+        return logging.DEBUG
+    return logging.ERROR if name.endswith(".exception") else level
 
 
 def encode_line(line: Mapping[str, Any]) -> str:
@@ -54,12 +69,13 @@ def text_line(line: Mapping[str, Any]) -> str:
     return " ".join([line["event"], *(f"{key}={_word(value)}" for key, value in line.items() if key != "event")])
 
 
-def format_event(name: str, event: Any) -> dict[str, Any]:
+def format_event(name: str, event: Any, level: int = logging.INFO) -> dict[str, Any]:
     """Return the event as the dictionary that is logged.
 
-    It names the instance, as `oban`, where that has another name than Oban.
+    It names the instance, as `oban`, where that has another name than Oban. `level` is what lines have that tell of no
+    failure.
     """
-    line = {"event": name, **_FORMATS[type(event)](event)}
+    line = {"event": name, "level": logging.getLevelName(severity(name, level)).lower(), **_FORMATS[type(event)](event)}
     if event.oban.name != events.NOBODY.name:
         line["oban"] = event.oban.name
     return line
@@ -118,8 +134,9 @@ def _readable(job: Any, field: str) -> Any:
 
 def _queue_shutdown(event: events.QueueShutdown) -> dict[str, Any]:
     line = {"queue": event.queue, "elapsed": _milliseconds(event.elapsed), "orphaned": list(event.orphaned)}
+    line |= {field: list(found) for field in ("handed_back", "discarded") if (found := getattr(event, field))}
     if event.orphaned:
-        line["message"] = "jobs did not end in time; they are rescued once this node is gone"
+        line["message"] = "jobs did not end in time; they are written when they end, or rescued once this node is gone"
     return line
 
 
@@ -141,7 +158,8 @@ def _plugin_init(event: events.PluginInit) -> dict[str, Any]:
 
 def _plugin(event: events.Plugin) -> dict[str, Any]:
     counts = {field: found for field in PLUGIN_COUNTS if (found := getattr(event, field))}
-    return {"plugin": event.plugin, **_timed(event), **counts}
+    failures = {"failures": event.failures} if event.failures else {}
+    return {"plugin": event.plugin, **_timed(event), **failures, **counts}
 
 
 def _notify(event: events.Notify) -> dict[str, Any]:

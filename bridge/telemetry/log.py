@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from bridge.errors import ValidationError
 from bridge.telemetry import bus, events
-from bridge.telemetry.lines import PLUGIN_COUNTS, encode_event, encode_line, format_event, text_line
+from bridge.telemetry.lines import PLUGIN_COUNTS, encode_event, encode_line, format_event, severity, text_line
 
 __all__ = ["GROUPS", "attach_logger", "detach_logger", "encode_event", "format_event"]
 
@@ -38,10 +38,11 @@ def attach_logger(
     """Log events to `logger`, a line each.
 
     A queue's shutdown is logged where it left orphans, an election where it changed who leads, and a round of a service
-    where it did something, or failed.
+    where it did something. Of its failures in a row the first is logged, and each tenth after it, for debugging: the
+    service itself tells of these as warnings of the logger `bridge.maintenance`.
 
     Args:
-        level: The level of a line; failures are logged as errors.
+        level: The level of a line; other failures are logged as errors.
         logger: Where to; default the logger `oban`.
         events: `"all"`, or any of `job`, `notifier`, `peer`, `plugin`, `queue` and `stager` (Oban 2.23); names and
             patterns of single events too, such as `"oban.engine.*"`.
@@ -56,14 +57,14 @@ def attach_logger(
     target = logger or logging.getLogger("oban")
 
     def log(event_name: str, event: Any) -> None:
-        severity = _severity(event_name, level)
-        if not target.isEnabledFor(severity) or (name is not None and event.oban.name != name):
+        rank = severity(event_name, level)
+        if not target.isEnabledFor(rank) or (name is not None and event.oban.name != name):
             return
         if _is_worth_a_line(event_name, event):
-            line = format_event(event_name, event)
+            line = format_event(event_name, event, level)
             text, extra = (encode_line(line), None) if encode else (text_line(line), {"oban": line})
             # As `log` does, but for the search of the caller, which is known, and a third of the cost.
-            target.handle(target.makeRecord(target.name, severity, __file__, 0, text, (), None, "log", extra))
+            target.handle(target.makeRecord(target.name, rank, __file__, 0, text, (), None, "log", extra))
 
     bus.attach(handler_id or _id(name), _names(events), log)
 
@@ -91,10 +92,6 @@ def _names(wanted: str | Iterable[str]) -> frozenset[str]:
     return frozenset(found)
 
 
-def _severity(name: str, level: int) -> int:
-    return logging.ERROR if name.endswith(".exception") else level
-
-
 def _is_worth_a_line(name: str, event: Any) -> bool:
     if isinstance(event, events.QueueShutdown):
         return bool(event.orphaned)
@@ -104,6 +101,8 @@ def _is_worth_a_line(name: str, event: Any) -> bool:
         return event.leader is not event.was_leader and not isinstance(event.error, asyncio.CancelledError)
     if isinstance(event, events.Plugin):
         if name.endswith(".exception"):
-            return not isinstance(event.error, asyncio.CancelledError)  # its node stopped in the midst of it
+            # A first failure and each tenth; none where its node stopped in the midst of it.
+            first = event.failures % 10 == 1 or not event.failures
+            return first and not isinstance(event.error, asyncio.CancelledError)
         return any(getattr(event, field) for field in PLUGIN_COUNTS)
     return True

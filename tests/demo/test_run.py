@@ -97,7 +97,7 @@ def test_the_job_log_has_the_published_shape_and_each_job_a_line(database: str, 
     assert len(lines) == 6
     for line in lines:
         assert list(line) == [
-            *("event", "id", "worker", "queue", "attempt", "max_attempts", "args", "meta", "tags"),
+            *("event", "level", "id", "worker", "queue", "attempt", "max_attempts", "args", "meta", "tags"),
             *("state", "duration", "queue_time"),
         ]
         assert (line["event"], line["state"], line["attempt"]) == ("oban.job.stop", "completed", 1)

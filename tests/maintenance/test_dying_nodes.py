@@ -130,9 +130,11 @@ async def test_a_process_that_was_stopped_for_long_comes_back_and_overwrites_not
         assert (theirs["state"], theirs["attempted_by"][0]) == ("executing", "other")
     finally:
         os.kill(stopped.process.pid, signal.SIGCONT)
-    await stopped.until(
-        "bridge.log", message=f"job {job.id} was changed by somebody else while it ran; its outcome is dropped"
-    )
+    told = "others took this node for dead and have its jobs now: {}; what comes of these here is dropped"
+    await stopped.until("bridge.log", message=told.format(job.id))
+    messages = [line["message"] for line in stopped.lines if line.get("event") == "bridge.log"]
+    assert [text for text in messages if text.startswith("this process stood still for ")]
+    assert not [text for text in messages if "event loop" in text]
     assert await row_of(conn, job) == theirs
     # It is alive and well, and is listed again.
     other.kill()
@@ -253,7 +255,7 @@ async def test_rescued_jobs_are_told_of(spawn, client, conn):
     await dying.until("held", job=job.id)
     dying.kill()
     [other] = nodes.values()
-    told = f"jobs {job.id} of nodes that died ({name}) were made available again"
+    told = f"job {job.id} of nodes that died ({name}) was made available again"
     assert (await other.until("bridge.log", message=told))["level"] == "warning"
 
 

@@ -1,6 +1,7 @@
 """Producers that are alive say so, whatever their workers do; those that stop are taken off the list."""
 
 import asyncio
+import io
 import logging
 import threading
 import time
@@ -168,6 +169,20 @@ async def test_a_thread_beats_while_a_worker_blocks_the_event_loop(engine, insta
         assert len(observed) > 10
         assert max(observed) < 1.0
         assert "the event loop is blocked" in caplog.text
+
+
+async def test_a_thread_beats_while_nobody_reads_the_log(engine, installed):
+    """Whoever blocks the loop may hold the log's lock: a write to a pipe that is full."""
+    log = logging.StreamHandler(io.StringIO())
+    logging.getLogger("bridge.maintenance").addHandler(log)
+    try:
+        async with beating(engine, rescue_after=1.0, connect=lambda: connect(installed)) as heart:
+            await heart.ensure(a_uuid(), "a")
+            with log.lock:
+                time.sleep(3)  # noqa: ASYNC251 - as a worker that blocks the loop
+                assert heart.relieved >= 3
+    finally:
+        logging.getLogger("bridge.maintenance").removeHandler(log)
 
 
 async def test_a_thread_beats_while_the_pool_has_no_connection_free(installed, conn):

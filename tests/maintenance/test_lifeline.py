@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 from datetime import datetime, timedelta
 
 import asyncpg
@@ -69,6 +70,18 @@ async def test_a_job_without_attempts_left_is_discarded_with_its_time_and_nothin
     assert (found.rescued, ids(found.discarded)) == ((), [job])
 
 
+async def test_what_became_of_jobs_of_the_dead_is_told_of_with_their_ids(engine, lifeline, conn, caplog):
+    dead = await producer(conn, silent=61)
+    last = [await put(conn, "executing", attempt=5, max_attempts=5, attempted_by=[NODE, dead]) for _ in range(3)]
+    job = await put(conn, "executing", attempt=1, max_attempts=5, attempted_by=[NODE, dead])
+    await rescue(lifeline(), engine)
+    lost = f"jobs {', '.join(map(str, last))} of nodes that died (py@gone) were discarded for good"
+    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
+        ("WARNING", f"job {job} of nodes that died (py@gone) was made available again"),
+        ("WARNING", f"{lost}: it was the last attempt, whose error nobody knows"),
+    ]
+
+
 async def test_the_queues_of_rescued_jobs_are_announced_once_and_of_discarded_ones_not(engine, lifeline, conn):
     heard = []
     await conn.add_listener("public.oban_insert", lambda *message: heard.append(message[3]))
@@ -128,6 +141,17 @@ async def test_a_producer_that_gave_itself_more_time_has_it(engine, lifeline, co
     assert (await rescue(lifeline(), engine)).rescued == ()
     await conn.execute("update bridge_producers set beat_at = beat_at - interval '21 seconds'")
     assert ids((await rescue(lifeline(), engine)).rescued) == [job]
+
+
+@pytest.mark.parametrize("nonsense", [math.nan, math.inf, 1e300, -math.inf, -1e300])
+async def test_a_time_that_nobody_can_give_itself_is_a_day_at_most_and_stops_no_rescue(
+    engine, lifeline, conn, nonsense
+):
+    odd = await producer(conn, silent=86_401, rescue_after=nonsense)
+    dead = await producer(conn, silent=61)
+    jobs = [await put(conn, "executing", attempted_by=[NODE, uuid]) for uuid in (odd, dead)]
+    assert ids((await rescue(lifeline(), engine)).rescued) == jobs
+    assert await engine.live_producers() == []
 
 
 async def test_a_producer_that_gave_itself_less_time_has_the_lifelines(engine, lifeline, conn):
@@ -315,7 +339,7 @@ async def test_a_job_of_a_known_worker_without_a_heartbeat_is_told_of_once_and_l
         await service.run_once()
     assert await row(conn, job) == before
     [record] = [record for record in caplog.records if record.levelno == logging.WARNING]
-    assert record.getMessage().startswith(f"jobs {job} have been executing for over an hour")
+    assert record.getMessage().startswith(f"job {job} has been executing for over an hour")
     assert "py@old" in record.getMessage()
 
 

@@ -6,7 +6,7 @@ import time
 
 import asyncpg
 import pytest
-from queues.rig import until
+from queues.rig import events_of, until
 
 from bridge.maintenance import Service
 
@@ -82,6 +82,32 @@ async def test_an_outage_is_logged_once_and_then_now_and_then(service, caplog):
     records = [record for record in caplog.records if record.levelno == logging.WARNING]
     assert [record.getMessage() for record in records] == ["counting failed: away"] * 3
     assert all(record.exc_info is None or record.exc_info is False for record in records)
+
+
+async def test_the_end_of_an_outage_is_logged_once(service, caplog):
+    caplog.set_level(logging.INFO)
+    service.interval = 0.001
+    service.failures = [OSError("away")] * 3
+    service.start()
+    async with asyncio.timeout(20):
+        await service.wait_for_round()
+        await service.wait_for_round()
+    first, last = [record for record in caplog.records if record.name == "bridge.maintenance"]
+    assert (first.levelname, first.getMessage()) == ("WARNING", "counting failed: away")
+    assert last.levelname == "INFO"
+    assert last.getMessage().startswith("counting works again, after 3 rounds that failed in ")
+
+
+async def test_events_of_failures_tell_how_many_there_were_in_a_row(service):
+    service.interval = 0.001
+    service.failures = [OSError("away")] * 3
+    with events_of("oban.plugin.exception", "oban.plugin.stop") as heard:
+        service.start()
+        await heard.first(4)
+        service.failures = [OSError("away")]
+        await until(lambda: asyncio.sleep(0, len([name for name, _ in heard if name.endswith("exception")]) == 4))
+    assert [event.failures for name, event in heard if name.endswith("exception")] == [1, 2, 3, 1]
+    assert {event.failures for name, event in heard if name.endswith("stop")} == {0}
 
 
 async def test_a_bug_is_logged_with_its_traceback(service, caplog):

@@ -10,7 +10,7 @@ from proxy import wire_to
 
 from bridge.engine import Ack
 from bridge.pubsub.throttle import Throttle
-from bridge.queues import acker, aside, producer
+from bridge.queues import acker, aside, outage, producer
 from bridge.queues.acker import Acker
 from bridge.queues.backoff import RetryDelay
 from bridge.queues.outcome import Outcome
@@ -178,7 +178,7 @@ async def test_claims_are_looked_for_after_an_outage_that_lasts_longer_than_the_
     installed, worker, ends, registry, monkeypatch
 ):
     monkeypatch.setattr(producer, "CLAIM_WATCH", 0.5)
-    monkeypatch.setattr(producer, "RetryDelay", after(0.05))
+    monkeypatch.setattr(outage, "RetryDelay", after(0.05))
 
     async def process(_job):
         return None

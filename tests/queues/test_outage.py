@@ -92,6 +92,7 @@ async def test_jobs_that_end_while_the_server_is_away_are_written_later(
 
 
 async def test_a_long_outage_is_told_now_and_then(installed, worker, gate, ends, registry, caplog, monkeypatch):
+    caplog.set_level(logging.INFO)
     waits = {}
 
     class Quick(RetryDelay):
@@ -103,7 +104,7 @@ async def test_a_long_outage_is_told_now_and_then(installed, worker, gate, ends,
             return 0.001
 
     monkeypatch.setattr("bridge.queues.acker.RetryDelay", Quick)
-    monkeypatch.setattr("bridge.queues.producer.RetryDelay", Quick)
+    monkeypatch.setattr("bridge.queues.outage.RetryDelay", Quick)
     cls = worker(gate)
     async with wire_to(installed) as wire, node(wire.dsn, registry) as oban:
         await oban.enqueue(cls.new())
@@ -112,10 +113,33 @@ async def test_a_long_outage_is_told_now_and_then(installed, worker, gate, ends,
         gate.open()
         oban._parts.queues.wake()
         await until(lambda: asyncio.sleep(0, len(waits) == 2 and min(waits.values()) > 40), patience=RETURN)
-        assert 5 <= caplog.text.count("outcomes wait for the database") <= max(waits.values()) / 10 + 1
+        assert 5 <= caplog.text.count("1 outcome waits for the database") <= max(waits.values()) / 10 + 1
         assert 5 <= caplog.text.count("queue default can't fetch") <= max(waits.values()) / 10 + 1
         await wire.open()
         await ends.first(1)
+        # Each is over, which is said once.
+        await until(lambda: asyncio.sleep(0, "queue default fetches again, after " in caplog.text))
+        await ends.of(await oban.enqueue(cls.new()))
+    told = [record.getMessage() for record in caplog.records if record.levelno == logging.INFO]
+    assert len([text for text in told if text.startswith("queue default fetches again")]) == 1
+    written = [text for text in told if "had to wait for the database" in text]
+    assert len(written) == 1
+    assert written[0].startswith("1 outcome was written that had to wait for the database, for up to ")
+
+
+async def test_outcomes_that_waited_are_told_of_once_they_are_written(own, registry, worker, ends, gate, caplog):
+    caplog.set_level(logging.INFO)
+    server, dsn = own
+    cls = worker(gate)
+    async with node(dsn, registry) as oban:
+        await oban.enqueue_many(cls.new() for _ in range(12))
+        await gate.entered(12)
+        await asyncio.to_thread(server.stop, "immediate")
+        gate.open()
+        await until(lambda: asyncio.sleep(0, "12 outcomes wait for the database: " in caplog.text), patience=RETURN)
+        await asyncio.to_thread(server.start)
+        await ends.first(12, patience=RETURN)
+    assert caplog.text.count("12 outcomes were written that had to wait for the database, for up to ") == 1
 
 
 async def test_a_node_starts_to_work_when_its_server_comes_back(own, registry, worker, ends):
@@ -263,12 +287,15 @@ async def test_a_stop_hands_back_what_a_fetch_claimed_whose_answer_was_lost(inst
     cls = worker(lambda _job: None)
     options = {"queues": {"default": {"limit": 3, "paused": True}}}
     async with wire_to(installed) as wire, node(wire.dsn, registry, **options) as oban:
-        await oban.enqueue_many(cls.new({"part": "lost-on-the-way"}) for _ in range(5))
+        await oban.enqueue_many(cls.new({"part": "lost-on-the-way"}, max_attempts=1) for _ in range(5))
         wire.lose_answer(b"lost-on-the-way")
         await oban.resume_queue("default", local_only=True)
         await wire.lost.wait()
         await oban.stop()
     assert set(await states(conn)) <= {"available", "completed"}
+    # Those that were never begun have lost no attempt.
+    left = await conn.fetch("select attempt, max_attempts from oban_jobs where state = 'available'")
+    assert all(row["attempt"] < row["max_attempts"] for row in left)
 
 
 async def test_a_network_that_swallows_everything_holds_up_no_stop_for_long(

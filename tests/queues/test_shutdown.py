@@ -55,7 +55,7 @@ async def test_a_stopping_queue_starts_nothing_more(start, worker, conn, gate):
     assert await states(conn) == {"completed": 1, "available": 2}
 
 
-async def test_after_the_grace_period_a_job_is_handed_back(start, worker, conn, gate, shutdowns, ends):
+async def test_after_the_grace_period_a_job_is_handed_back(start, worker, conn, gate, shutdowns, ends, caplog):
     cls = worker(gate)
     oban = await start(queues={"default": 5}, **GRACE)
     job = await oban.enqueue(cls.new())
@@ -68,8 +68,37 @@ async def test_after_the_grace_period_a_job_is_handed_back(start, worker, conn, 
     assert (row["state"], row["attempt"], row["errors"]) == ("available", 1, [])
     row = await row_of(conn, last)
     assert (row["state"], row["discarded_at"] is not None) == ("discarded", True)
-    assert shutdowns[0][1].orphaned == ()
-    assert ends == []
+    [error] = row["errors"]
+    assert error["attempt"] == 1
+    reason = "its queue stopped before its end, and it had no attempt left"
+    assert error["error"] == f"** (bridge.queues.outcome.JobInterrupted) {reason}\n"
+    [(name, event)] = ends
+    assert (name, event.job.id, event.state, event.recorded) == ("oban.job.exception", last.id, "discarded", True)
+    assert str(event.error) == reason
+    assert event.duration > 0
+    event = shutdowns[0][1]
+    assert (event.orphaned, event.handed_back, event.discarded) == ((), (job.id,), (last.id,))
+    told = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    lost = f"job {last.id} was discarded for good, with no attempt left"
+    assert told == [f"queue default stopped before the end of jobs: job {job.id} is available again; {lost}"]
+
+
+async def test_few_of_many_jobs_that_are_handed_back_are_named(start, worker, gate, caplog):
+    cls = worker(gate)
+    oban = await start(queues={"default": 30}, **GRACE)
+    jobs = await oban.enqueue_many(cls.new() for _ in range(25))
+    await gate.entered(25)
+    await oban.stop()
+    [told] = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    shown = ", ".join(str(job.id) for job in jobs[:20])
+    assert told == f"queue default stopped before the end of jobs: jobs {shown} and 5 more are available again"
+
+
+async def test_a_queue_whose_jobs_ended_in_time_says_nothing(start, worker, ends, caplog):
+    oban = await start(queues={"default": 5}, **GRACE)
+    await ends.of(await oban.enqueue(worker(nothing).new()))
+    await oban.stop()
+    assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == []
 
 
 async def test_a_job_that_was_handed_back_runs_on_another_node(start, worker, ends, gate):
@@ -348,10 +377,10 @@ async def test_what_can_not_be_handed_back_at_once_is_tried_again(start, worker,
     engine, failures = oban._parts.engine, [ConnectionResetError(), asyncpg.DeadlockDetectedError("deadlock detected")]
     release = engine.release
 
-    async def broken(*args):
+    async def broken(*args, **options):
         if failures:
             raise failures.pop()
-        return await release(*args)
+        return await release(*args, **options)
 
     monkeypatch.setattr(engine, "release", broken)
     await oban.stop()

@@ -2,12 +2,14 @@
 
 import asyncio
 import json
+import logging
 from dataclasses import replace
 
 import pytest
 
 from bridge import Oban
-from bridge.pubsub import Link
+from bridge.pubsub import Link, signals
+from bridge.pubsub.throttle import Throttle
 from bridge.runtime import Runtime
 
 from .forms import ENCODINGS, JUNK
@@ -226,3 +228,39 @@ async def test_a_signal_of_another_prefix_is_not_heard(oban, conn):
     await notify(conn, "signal", '{"action":"pause","queue":"default"}', prefix="other")
     await heard(oban)
     assert paused(oban) == [False]
+
+
+async def test_what_a_signal_changes_is_told_of_once(oban, caplog):
+    caplog.set_level(logging.INFO, "bridge.queues")
+    apply = oban._parts.queues.apply
+    for _ in range(2):  # the second time it changes nothing
+        apply(signals.Pause("*"))
+    apply(signals.Resume("more"))
+    for _ in range(2):
+        apply(signals.Scale("more", 9))
+    apply(signals.Start("third", 2, paused=True))
+    apply(signals.Start("third", 3))
+    apply(signals.Stop("third"))
+    await until(lambda: asyncio.sleep(0, "has stopped" in caplog.text))
+    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
+        ("INFO", "queues default, more were paused by a signal"),
+        ("INFO", "queue more was resumed by a signal"),
+        ("INFO", "queue more was scaled to 9 by a signal"),
+        ("INFO", "queue third was started and paused with limit 2 by a signal"),
+        ("INFO", "queue third was told to stop by a signal"),
+        ("INFO", "queue third has stopped, as a signal said"),
+    ]
+
+
+async def test_a_flood_of_signals_is_no_flood_of_lines(oban, caplog):
+    caplog.set_level(logging.INFO, "bridge.queues")
+    queues, now = oban._parts.queues, [100.0]
+    queues._told = Throttle(2.0, clock=lambda: now[0])
+    for nth in range(500):
+        queues.apply(signals.Scale("default", nth + 6))
+    now[0] += 2
+    queues.apply(signals.Scale("default", 5))
+    assert [record.getMessage() for record in caplog.records] == [
+        "queue default was scaled to 6 by a signal",
+        "queue default was scaled to 5 by a signal (499 more before)",
+    ]

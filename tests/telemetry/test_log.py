@@ -12,7 +12,7 @@ from bridge.errors import ValidationError
 from bridge.telemetry import JobException, JobStart, JobStop, QueueShutdown, events
 from bridge.telemetry.log import attach_logger, detach_logger, encode_event, format_event
 
-FIELDS = ["event", "id", "worker", "queue", "attempt", "max_attempts", "args", "meta", "tags"]
+FIELDS = ["event", "level", "id", "worker", "queue", "attempt", "max_attempts", "args", "meta", "tags"]
 ENDS = [*FIELDS, "state", "duration", "queue_time"]
 
 
@@ -57,7 +57,7 @@ def failed(error, job=None, **fields):
 
 def test_a_completed_jobs_line():
     assert encode_event(events.JOB_STOP, stop()) == (
-        '{"event":"oban.job.stop","id":7,"worker":"Badges.Generate","queue":"badges","attempt":1,"max_attempts":20,'
+        '{"event":"oban.job.stop","level":"info","id":7,"worker":"Badges.Generate","queue":"badges","attempt":1,"max_attempts":20,'
         '"args":{"a":1},"meta":{"m":2},"tags":["x"],"state":"completed","duration":2.51,"queue_time":5.45}'
     )
 
@@ -88,8 +88,8 @@ def test_a_queues_line():
     line = encode_event(events.QUEUE_SHUTDOWN, QueueShutdown("badges", 1_234_567, (3, 4)))
 
     assert line == (
-        '{"event":"oban.queue.shutdown","queue":"badges","elapsed":1.23,"orphaned":[3,4],'
-        '"message":"jobs did not end in time; they are rescued once this node is gone"}'
+        '{"event":"oban.queue.shutdown","level":"info","queue":"badges","elapsed":1.23,"orphaned":[3,4],'
+        '"message":"jobs did not end in time; they are written when they end, or rescued once this node is gone"}'
     )
 
 
@@ -279,7 +279,7 @@ def test_a_node_that_learns_whom_it_hears(caught, status):
     telemetry.emit(events.NOTIFIER_SWITCH, events.NotifierSwitch(status, OBAN))
 
     [line] = lines_of(caught)
-    assert list(line) == ["event", "connectivity_status", "message"]
+    assert list(line) == ["event", "level", "connectivity_status", "message"]
     assert (line["event"], line["connectivity_status"]) == ("oban.notifier.switch", status)
     assert line["message"]
 
@@ -290,14 +290,17 @@ def test_a_node_that_stops_and_so_hears_nobody_is_worth_no_line(caught):
     assert not caught.records
 
 
-@pytest.mark.parametrize("mode", ["global", "local"])
-def test_a_stagers_mode(caught, mode):
+@pytest.mark.parametrize(
+    ("mode", "message"),
+    [("global", "this node's queues are told of jobs"), ("local", "this node's queues look for jobs themselves")],
+)
+def test_a_stagers_mode(caught, mode, message):
     attach_logger()
     telemetry.emit(events.STAGER_SWITCH, events.StagerSwitch(mode, OBAN))
 
     [line] = lines_of(caught)
     assert (line["event"], line["mode"]) == ("oban.stager.switch", mode)
-    assert line["message"]
+    assert line["message"] == message
 
 
 def election(**fields):
@@ -351,7 +354,9 @@ def test_a_round_that_did_something(caught, plugin, found):
     telemetry.emit("oban.plugin.stop", events.Plugin(OBAN, plugin, duration=1_500_000, **found))
 
     counts = {name: list(value) if isinstance(value, tuple) else value for name, value in found.items()}
-    assert lines_of(caught) == [{"event": "oban.plugin.stop", "plugin": plugin, "duration": 1.5, **counts}]
+    assert lines_of(caught) == [
+        {"event": "oban.plugin.stop", "level": "info", "plugin": plugin, "duration": 1.5, **counts}
+    ]
 
 
 def test_a_round_that_did_nothing_is_no_line(caught):
@@ -363,15 +368,51 @@ def test_a_round_that_did_nothing_is_no_line(caught):
     assert caught.records == []
 
 
-def test_a_round_that_failed_is_an_error(caught):
+def failed_round(**fields):
+    telemetry.emit("oban.plugin.exception", events.Plugin(OBAN, "pruner", error=ValueError("no"), **fields))
+
+
+def test_a_round_that_failed_is_for_debugging_because_its_service_warns(caught):
     attach_logger()
-    telemetry.emit("oban.plugin.exception", events.Plugin(OBAN, "pruner", error=ValueError("no")))
+    failed_round()
     telemetry.emit("oban.plugin.exception", events.Plugin(OBAN, "pruner", error=asyncio.CancelledError()))
 
     [record] = caught.records
-    assert record.levelname == "ERROR"
+    assert record.levelname == "DEBUG"
     line = json.loads(record.getMessage())
-    assert (line["plugin"], line["error_type"], line["error_message"]) == ("pruner", "ValueError", "no")
+    assert (line["level"], line["plugin"], line["error_type"]) == ("debug", "pruner", "ValueError")
+    assert line["error_message"] == "no"
+
+
+def test_rounds_that_fail_in_a_row_are_told_at_first_and_each_tenth_time_with_their_number(caught):
+    attach_logger()
+    for failures in range(1, 32):
+        failed_round(failures=failures)
+    failed_round(failures=1)
+
+    assert [line["failures"] for line in lines_of(caught)] == [1, 11, 21, 31, 1]
+
+
+@pytest.mark.parametrize("encode", [True, False])
+def test_a_line_has_its_level(caught, encode):
+    attach_logger(logging.WARNING, encode=encode)
+    telemetry.emit(events.JOB_STOP, stop())
+    telemetry.emit(events.JOB_EXCEPTION, failed(ValueError("no")))
+
+    assert [record.levelname for record in caught.records] == ["WARNING", "ERROR"]
+    if encode:
+        assert [line["level"] for line in lines_of(caught)] == ["warning", "error"]
+    else:
+        assert [record.oban["level"] for record in caught.records] == ["warning", "error"]
+        assert caught.records[1].getMessage().startswith("oban.job.exception level=error id=7 ")
+
+
+def test_a_shutdown_tells_what_became_of_jobs_that_could_be_ended():
+    event = QueueShutdown("badges", 1, (3,), handed_back=(4, 5), discarded=(6,))
+
+    line = format_event(events.QUEUE_SHUTDOWN, event)
+
+    assert (line["orphaned"], line["handed_back"], line["discarded"]) == ([3], [4, 5], [6])
 
 
 def test_a_shutdown_without_orphans_is_no_line(caught):
@@ -416,9 +457,9 @@ def test_every_event_has_a_line():
         events.Operation(OBAN, "ack_jobs", error=ValueError("no")),
     ]
     found = [json.loads(encode_event("name", event)) for event in samples]
-    assert found[0] == {"event": "name", "node": "web.1"}
-    assert found[1] == {"event": "name", "plugin": "pruner"}
-    assert found[2] == {"event": "name", "channel": "mine", "messages": 1, "duration": 0.0}
+    assert found[0] == {"event": "name", "level": "info", "node": "web.1"}
+    assert found[1] == {"event": "name", "level": "info", "plugin": "pruner"}
+    assert found[2] == {"event": "name", "level": "info", "channel": "mine", "messages": 1, "duration": 0.0}
     assert found[3]["error_message"] == "no"
 
 
@@ -456,7 +497,7 @@ def test_lines_for_people_and_a_dictionary_for_formatters(caught):
 
     [record] = caught.records
     assert record.getMessage() == (
-        "oban.job.stop id=7 worker=Badges.Generate queue=badges attempt=1 max_attempts=20 "
+        "oban.job.stop level=info id=7 worker=Badges.Generate queue=badges attempt=1 max_attempts=20 "
         'args={"a":"b c"} meta={"m":2} tags=["x"] state=completed duration=2.51 queue_time=5.45'
     )
     assert record.oban == format_event(events.JOB_STOP, stop(make_job('{"a": "b c"}')))

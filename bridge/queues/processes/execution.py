@@ -81,6 +81,12 @@ class RemoteExecution(Execution):
         elif self._cancel_reason is not None:
             self._child.cancel(self._number, self._cancel_reason)
 
+    async def outlived(self) -> Outcome | None:
+        """Wait for the process in which the thread goes on; what the job came to is lost with it."""
+        if self._child is not None:
+            await self._child.ended.wait()
+        return None
+
     def failed(self, error: BaseException) -> Outcome:
         """Return the outcome of an execution that ended with `error`: with its process, for instance."""
         if isinstance(error, ProcessEnded) and self._child is not None:

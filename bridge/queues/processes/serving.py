@@ -43,7 +43,10 @@ def live_with_parent(pipe: socket.socket) -> None:
     running jobs end. Processes that a worker forks or starts get them as anybody does: `multiprocessing` ends its own
     by SIGTERM.
     """
-    before: dict[int, Any] = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as `nohup` has it
+        numbers.append(signal.SIGHUP)
+    before: dict[int, Any] = {number: signal.getsignal(number) for number in numbers}
     for number in before:
         # Ignored ones would be ignored by the programs that a worker starts, too.
         signal.signal(number, lambda *_: None)
