@@ -34,7 +34,7 @@ test: $(VENV)/.dev ## run the tests
 interop-test: $(VENV)/.dev ## exchange with a real Elixir node; RUNNER=auto:elixir_demo, TESTS=tests/interop, REQUIRE=1, WRITE=1 keeps the results
 	@BRIDGE_ELIXIR="$(RUNNER)" BRIDGE_ELIXIR_REQUIRED=$(REQUIRE) INTEROP_WRITE=$(WRITE) $(BIN)/pytest -n 2 --dist loadfile $(or $(TESTS),tests/interop) $(ARGS)
 
-faults: $(VENV)/.dev ## each fault alone under load, then all once among 20,000 jobs; TESTS=tests/faults/test_each.py, ARGS="-k node-killed"
+faults: $(VENV)/.dev ## each fault alone under load, all once among 20,000 jobs, and a death as nodes come; TESTS=tests/faults/test_each.py, ARGS="-k node-killed"
 	@$(BIN)/pytest $(or $(TESTS),tests/faults) $(ARGS)
 
 torture: $(VENV)/.dev ## faults at random under load, and the account: SEED=1 MINUTES=30 JOBS=1000000 PROCESSES=4, ARGS=--once

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 #: Seconds after a fault in which outcomes that it held up may be under way yet: who waits looks about every three.
 _AFTERMATH: Final = 5.0
 
+#: Seconds before and after a fault of clocks in which a node whose clock is wrong may be there.
+_JOINING: Final = 30.0
+
 
 class Cause(NamedTuple):
     """A fault that struck.
@@ -83,6 +86,10 @@ class Causes:
             and (claimed is None or cause.since <= claimed <= cause.hit.ended)
             and (node is None or self._hits_node(cause.hit, node))
         ]
+
+    def is_wrong_clock(self, since: float, until: float) -> bool:
+        """Tell whether a clock may have been wrong between two moments."""
+        return any(hit.clocks and hit.began - _JOINING < until and since < hit.ended + _JOINING for hit in self._hits)
 
     def _hits_node(self, hit: Hit, node: str) -> bool:
         known = {pid for pids in self._pids.values() for pid in pids}

@@ -11,13 +11,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 from .ground import GONE
 from .node import RESCUED
-from .workers import QUEUE, Changing
+from .workers import QUEUE, Changing, Mix, mix_of
 
 if TYPE_CHECKING:
     from .faults import Hit
     from .ground import Ground
     from .ledger import Execution
     from .node import Node
+
+#: Its name.
+EDGE: Final = "edge"
 
 #: Seconds that it gets until it works.
 _START: Final = 30.0
@@ -29,6 +32,11 @@ _QUEUES: Final = f"{QUEUE}:{_SLOTS}"
 #: Seconds after which jobs are ordered anew for a node, where others had those.
 _AGAIN: Final = 1.0
 
+#: Of a mixed lot: some of their second attempts are over when others go on yet, for long enough to be overwritten.
+_MIXED: Final = {"later": 2.0, "mixed": True}
+_ALL: Final = {mix_of(job) for job in range(4)}
+_LASTING: Final = {Mix(lasts=True, fails=False), Mix(lasts=True, fails=True)}
+
 
 @asynccontextmanager
 async def edge_node(ground: Ground, dsn: str, **options: Any) -> AsyncIterator[Node]:
@@ -39,7 +47,7 @@ async def edge_node(ground: Ground, dsn: str, **options: Any) -> AsyncIterator[N
         dsn: By which it gets to the ground's database.
         options: Those of `Node`.
     """
-    node = ground.add_node("edge", dsn=dsn, queues=_QUEUES, **options)
+    node = ground.add_node(EDGE, dsn=dsn, queues=_QUEUES, **options)
     node.start()
     try:
         await ground.works_again(_START)
@@ -49,28 +57,6 @@ async def edge_node(ground: Ground, dsn: str, **options: Any) -> AsyncIterator[N
         node.close()
         ground.nodes.remove(node)
         raise
-
-
-class Chatter:
-    """What a node logs from now on, which must be little.
-
-    Args:
-        node: Which is listened to.
-        rate: Lines a second that it may log.
-    """
-
-    def __init__(self, node: Node, rate: float) -> None:
-        self._node = node
-        self._rate = rate
-        self._mark = node.mark()
-        self._begun = time.monotonic()
-
-    def check(self) -> None:
-        """Refuse more lines than it may have logged until now."""
-        said, most = self._node.chatter(self._mark), self._rate * (time.monotonic() - self._begun + 5)
-        if said > most:
-            last = self._node.lines(self._mark)[-5:]
-            raise AssertionError(f"node {self._node.name} logged {said} lines, more than {most:.0f}: {last}")
 
 
 async def works_again(ground: Ground, hit: Hit, bound: float) -> Hit:
@@ -87,28 +73,37 @@ async def works_again(ground: Ground, hit: Hit, bound: float) -> Hit:
     return replace(hit, note=f"{hit.note}, works again after {took:.1f} s")
 
 
-async def keep_busy(ground: Ground, node: Node) -> list[Execution]:
+async def keep_busy(ground: Ground, node: Node, seconds: float = 0.5) -> list[Execution]:
     """Wait until a node is in the midst of jobs that end otherwise in a second attempt, and return those.
 
-    What it would overwrite, had they been taken from it, shows in them. There are as many as all nodes can run at once.
+    What it would overwrite, had they been taken from it, shows in them: some of their first attempts fail, and some of
+    their second ones take longer. There are as many as all nodes can run at once, and most take some `seconds`.
     """
     pids, mine, more = node.pids(), set[int](), time.monotonic()
     async with asyncio.timeout(20):
-        while not (found := [run for run in ground.ledger.in_flight(pids) if run.job in mine]):
+        while True:
+            found = [run for run in ground.ledger.in_flight(pids) if run.job in mine and run.attempt == 1]
+            if {mix_of(run.job) for run in found} == _ALL:
+                return found
             if time.monotonic() >= more:
                 more += _AGAIN
                 with suppress(*GONE):
-                    ordered = await ground.load.order_many(Changing, _SLOTS * len(ground.nodes), {"seconds": 0.5})
+                    args = {**_MIXED, "seconds": seconds}
+                    ordered = await ground.load.order_many(Changing, _SLOTS * len(ground.nodes), args)
                     mine |= {job.id or 0 for job in ordered}
             await asyncio.sleep(0.02)
-    return found
 
 
 async def taken_over(ground: Ground, node: Node, caught: Sequence[Execution]) -> None:
-    """Wait until a job that a node was in the midst of has run at another one, to an end that the first may overwrite.
+    """Wait until jobs that a node was in the midst of run at other ones, or have, so that it may overwrite these.
+
+    Args:
+        ground: Where they are.
+        node: Which was in their midst.
+        caught: The jobs, as `keep_busy` has returned them.
 
     Raises:
-        AssertionError: None has, within the time for a rescue.
+        AssertionError: None has run elsewhere, within the time for a rescue.
     """
     deadline = time.monotonic() + RESCUED
     while not await _run_elsewhere(ground, node, caught):
@@ -117,11 +112,15 @@ async def taken_over(ground: Ground, node: Node, caught: Sequence[Execution]) ->
         await asyncio.sleep(0.1)
 
 
-async def _run_elsewhere(ground: Ground, node: Node, caught: Sequence[Execution]) -> list[Any]:
-    return await ground.sql(
-        "select from oban_jobs as j join unnest($1::bigint[], $2::int[]) as c (id, attempt) using (id) "
-        "where j.attempt > c.attempt and j.attempted_by[1] <> $3 and j.state = 'cancelled'",
+async def _run_elsewhere(ground: Ground, node: Node, caught: Sequence[Execution]) -> bool:
+    """Tell whether one of their second attempts is over, and one of each sort that lasts goes on, or is over too."""
+    rows = await ground.sql(
+        "select j.id, j.state::text "
+        "from oban_jobs as j join unnest($1::bigint[], $2::int[]) as c (id, attempt) using (id) "
+        "where j.attempt > c.attempt and j.attempted_by[1] <> $3 and j.state in ('executing', 'cancelled')",
         [run.job for run in caught],
         [run.attempt for run in caught],
         node.name,
     )
+    over = any(row["state"] == "cancelled" for row in rows)
+    return over and {mix_of(run.job) for run in caught} & _LASTING <= {mix_of(row["id"]) for row in rows}

@@ -23,6 +23,7 @@ from bridge import Oban
 from . import promises
 from .account import Account, take_account
 from .causes import Written
+from .chatter import Chatter
 from .faults import Fault, Hit
 from .ledger import Execution, Ledger
 from .load import Load
@@ -36,9 +37,6 @@ _START: Final = 60.0
 
 #: Of the node that logs as users see it; the others log only what should not be.
 _TELLING: Final = {"BRIDGE_LOG_LEVEL": "info"}
-
-#: Lines a second that a node may log while a fault lasts, beside those of the jobs themselves.
-CHATTER: Final = 5.0
 
 #: Some of the jobs that have not come to their end.
 _UNSETTLED: Final = (
@@ -187,6 +185,12 @@ class Ground:
         """Return one of the nodes that run, or of those that run jobs in children."""
         return random.choice([node for node in self.nodes if node.alive and (node.processes > 1 or not children)])
 
+    def one_of_each(self, random: Random) -> list[Node]:
+        """Return one of the nodes that run jobs themselves, and one of those that run them in children, if any."""
+        alive = [node for node in self.nodes if node.alive]
+        kinds = [[node for node in alive if (node.processes > 1) is children] for children in (False, True)]
+        return [random.choice(kind) for kind in kinds if kind]
+
     async def sql(self, query: str, *values: Any, timeout: float = 10) -> list[Any]:
         """Run a statement on a connection of its own, past the gate; errors are raised."""
         conn = await asyncpg.connect(self.dsn, timeout=timeout)
@@ -204,10 +208,13 @@ class Ground:
 
     # Two servers
 
-    async def fail_over(self) -> None:
-        """Kill the primary server, and promote the standby once it has all that was confirmed; they change places.
+    async def fail_over(self, pause: float = 0.0) -> None:
+        """Kill the primary server, and promote the standby, which has all that was confirmed; they change places.
 
         The dead one stays down until `rebuild_standby`.
+
+        Args:
+            pause: Seconds in between, for which there is no primary one.
         """
         dying, taking = self.site, self._other
         await self.sql("alter system set synchronous_standby_names = '*'")
@@ -220,6 +227,7 @@ class Ground:
         arrived = "select from pg_stat_replication where sync_state = 'sync' and flush_lsn >= $1::text::pg_lsn"
         await self._until(arrived, written)
         await dying.kill()
+        await asyncio.sleep(pause)
         conn = await asyncpg.connect(taking.dsn, timeout=10)
         try:
             await conn.execute("select pg_promote()")
@@ -233,6 +241,12 @@ class Ground:
         await self.sql("select pg_reload_conf()")
         await self._other.follow(self.site)
         await self._until("select from pg_stat_replication where state = 'streaming'")
+
+    async def replicated(self) -> None:
+        """Wait until the standby, where there is one, knows all that the primary does, such as a role that is new."""
+        if self.standby is not None:
+            written = (await self.sql("select pg_current_wal_lsn()::text as lsn"))[0]["lsn"]
+            await self._until("select from pg_stat_replication where replay_lsn >= $1::text::pg_lsn", written)
 
     @property
     def _other(self) -> Site:
@@ -298,28 +312,21 @@ class Ground:
         if lack := fault.lack(self):
             self.skipped[fault.name] = lack
             return None
-        marks = [(node, node.mark()) for node in self.nodes]
+        chatters = [Chatter(node) for node in self.nodes]
         before = {node: node.pids() for node in self.nodes if node.alive}
-        began = time.monotonic()
         hit = await fault.strike(self, random)
         self.hits.append(hit)
         took = await self.works_again(fault.bound)
         if hit.is_harmful and fault.rescue is not None:
             alone = all(node.name in hit.nodes or hit.pids & pids for node, pids in before.items())
-            self.hits[-1] = replace(hit, rescued=hit.ended + fault.rescue + (took if alone else 0.0))
+            hit = self.hits[-1] = replace(hit, rescued=hit.ended + fault.rescue + (took if alone else 0.0))
         self.recovered.setdefault(fault.name, []).append(took)
-        self._check_chatter(marks, time.monotonic() - began)
+        for chatter in chatters:
+            chatter.check()
         await fault.check(self, hit)
         until = await promises.all_written(self, hit)
         self.written.append(Written(time.monotonic(), until))
         return hit
-
-    def _check_chatter(self, marks: list[tuple[Node, int]], seconds: float) -> None:
-        for node, mark in marks:
-            if (said := node.chatter(mark)) > CHATTER * (seconds + 5):
-                raise AssertionError(
-                    f"node {node.name} logged {said} lines in {seconds:.1f} s: {node.lines(mark)[-5:]}"
-                )
 
     async def revive(self) -> None:
         """Bring everything back that a fault has left broken, after it has broken its promise."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,7 +18,7 @@ import msgspec
 from .ledger import Ledger
 from .workers import LONG, QUEUE
 
-#: `faults.workers` is imported from here, whatever this process was started as.
+#: `faults.workers` is imported from here, and Bridge from the tree that this is of, whatever is installed.
 _TESTS: Final = Path(__file__).resolve().parent.parent
 _IMPORTS: Final = "faults.workers"
 _PATIENCE: Final = 30.0
@@ -46,6 +47,10 @@ QUICK: Final[dict[str, Any]] = {
     "SHUTDOWN_GRACE_PERIOD": 3,
     "LOG_LEVEL": "warning",
 }
+
+#: Lets a node be killed when the harness is, so that none stays behind; its children end with it. Where there is no
+#: such program, whoever kills the harness has to see to its nodes.
+_LEASH: Final = ("setpriv", "--pdeathsig=KILL", "--") if shutil.which("setpriv") else ()
 
 
 class Node:
@@ -102,7 +107,7 @@ class Node:
             raise RuntimeError(f"node {self.name} runs already")
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [*self.command, sys.executable, "-m", "bridge", "start", *self._arguments()],
+                [*_LEASH, *self.command, sys.executable, "-m", "bridge", "start", *self._arguments()],
                 cwd=self.log.parent,
                 env=self._environment(),
                 stdin=subprocess.DEVNULL,
@@ -195,7 +200,8 @@ class Node:
 
     def _arguments(self) -> list[str]:
         queues = f"{self.queues},{self.probes}:4"
-        return [f"--dsn={self.dsn}", f"--node={self.name}", f"--queues={queues}", f"--import={_IMPORTS}", "--wait"]
+        dsn = f"{self.dsn}{'&' if '?' in self.dsn else '?'}application_name={self.name}"  # tells whose a session is
+        return [f"--dsn={dsn}", f"--node={self.name}", f"--queues={queues}", f"--import={_IMPORTS}", "--wait"]
 
     def _environment(self) -> dict[str, str]:
         kept = {
@@ -207,7 +213,7 @@ class Node:
         return {
             **kept,
             **settings,
-            "PYTHONPATH": str(_TESTS),
+            "PYTHONPATH": f"{_TESTS}:{_TESTS.parent}",
             "PYTHONUNBUFFERED": "1",
             **self._ledger.environment(self.name),
             **self.environment,

@@ -8,23 +8,29 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from .ledger import Execution
+from .workers import THREADS
 
 if TYPE_CHECKING:
     from .faults import Hit
     from .ground import Ground
+    from .node import Node
 
 
-async def begun(ground: Ground, jobs: Collection[int], within: float = 10.0) -> None:
-    """Wait until jobs that last are under way.
+async def begun(ground: Ground, jobs: Collection[int], within: float = 10.0, attempt: int = 0) -> None:
+    """Wait until jobs that last are under way, in an attempt of theirs or, with 0, in any.
 
     Raises:
         AssertionError: They are not within so many seconds, as from all of these.
     """
     deadline = time.monotonic() + within
-    while missing := set(jobs) - {run.job for run in ground.ledger.in_flight(_pids(ground))}:
+    while missing := set(jobs) - {run.job for run in _in_flight(ground) if attempt in (0, run.attempt)}:
         if time.monotonic() > deadline:
             raise AssertionError(f"jobs {sorted(missing)[:5]} did not begin within {within:g} s")
         await asyncio.sleep(0.05)
+
+
+def _in_flight(ground: Ground) -> list[Execution]:
+    return ground.ledger.in_flight(_pids(ground))
 
 
 def _pids(ground: Ground) -> set[int]:
@@ -50,6 +56,13 @@ async def left(ground: Ground, attempts: Collection[tuple[int, int]], within: fl
         await asyncio.sleep(0.1)
 
 
+async def rescued(ground: Ground, runs: Collection[Execution], hit: Hit) -> None:
+    """Wait until a fault's victims are taken from the dead, in the time that it has for it."""
+    assert hit.rescued is not None
+    within = max(0.0, hit.rescued - time.monotonic())
+    await left(ground, [(run.job, run.attempt) for run in runs], within)
+
+
 async def _running(ground: Ground, attempts: Collection[tuple[int, int]]) -> list[int]:
     rows = await ground.sql(
         "select id from oban_jobs join unnest($1::bigint[], $2::int[]) as r (id, attempt) using (id, attempt) "
@@ -58,6 +71,42 @@ async def _running(ground: Ground, attempts: Collection[tuple[int, int]]) -> lis
         [attempt for _, attempt in attempts],
     )
     return [row["id"] for row in rows]
+
+
+async def ended_in_order(ground: Ground, producers: Collection[str], pids: Collection[int]) -> None:
+    """Assert that producers that have ended in order have left no job executing, but for those in threads.
+
+    Args:
+        ground: Where they were.
+        producers: As `producers` returned them.
+        pids: The processes that they were in.
+    """
+    rows = await ground.sql(
+        "select id, attempt, worker from oban_jobs where state = 'executing' and attempted_by[2] = any($1::text[])",
+        list(producers),
+    )
+    going_on = {(run.job, run.attempt) for run in ground.ledger.in_flight(pids)}
+    left = [row for row in rows if row["worker"] not in THREADS or (row["id"], row["attempt"]) not in going_on]
+    if left:
+        raise AssertionError(f"{len(left)} jobs were not handed back: {[*map(tuple, left[:5])]}")
+
+
+async def producers(ground: Ground, nodes: Collection[Node]) -> list[str]:
+    """Return the ids of the producers of nodes that run."""
+    names = [node.name for node in nodes]
+    return [row["uuid"] for row in await ground.sql("select uuid from bridge_producers where node = any($1)", names)]
+
+
+async def not_completed(ground: Ground, attempts: Collection[tuple[int, int]]) -> None:
+    """Assert that attempts, jobs and numbers, which somebody else has ended have not been completed since."""
+    rows = await ground.sql(
+        "select id from oban_jobs join unnest($1::bigint[], $2::int[]) as r (id, attempt) using (id, attempt) "
+        "where state = 'completed'",
+        [job for job, _ in attempts],
+        [attempt for _, attempt in attempts],
+    )
+    if rows:
+        raise AssertionError(f"jobs {[row['id'] for row in rows]} were completed though they had been rescued")
 
 
 async def all_written(ground: Ground, hit: Hit, within: float = 5.0) -> float:
@@ -84,7 +133,7 @@ async def all_written(ground: Ground, hit: Hit, within: float = 5.0) -> float:
 
 async def _ended(ground: Ground, hit: Hit) -> list[Execution]:
     """Return executions that ended by a fault's end, that none has hit, and whose rows say that they go on."""
-    going_on = {(run.job, run.attempt) for run in ground.ledger.in_flight(_pids(ground))}
+    going_on = {(run.job, run.attempt) for run in _in_flight(ground)}
     rows = await ground.sql("select id, attempt from oban_jobs where state = 'executing'")
     attempts = {(row["id"], row["attempt"]) for row in rows} - going_on
     found = await executions(ground, {job for job, _ in attempts}) if attempts else {}
@@ -115,10 +164,18 @@ async def written(ground: Ground, pids: Collection[int], since: float) -> None:
     """Assert that what ended in processes, since a moment by `time.monotonic()`, has its outcome in its row."""
 
     def find() -> list[tuple[int, int]]:
-        lines = (line for line in ground.ledger.lines() if line.mark == "E" and line.pid in pids and line.time > since)
+        lines = (
+            line for line in ground.ledger.lines(since) if line.mark == "E" and line.pid in pids and line.time > since
+        )
         return [(line.job, line.attempt) for line in lines if line.outcome != "interrupted"]
 
     await left(ground, await asyncio.to_thread(find), within=0)
+
+
+async def never_begun(ground: Ground, attempts: Collection[tuple[int, int]]) -> set[tuple[int, int]]:
+    """Return those attempts, jobs and numbers, that have begun nowhere until now."""
+    found = await executions(ground, {job for job, _ in attempts})
+    return set(attempts) - {(run.job, run.attempt) for runs in found.values() for run in runs}
 
 
 async def ran_once(ground: Ground, jobs: Collection[int]) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from .causes import Causes
 from .faults import UNDER_WAY
-from .workers import ENDS, LONG, QUEUE
+from .workers import ENDS, LONG, QUEUE, SNOOZE, backoff_after
 
 if TYPE_CHECKING:
     from .ledger import Execution
@@ -29,6 +29,9 @@ _WITHOUT_ERROR: Final = ("completed", "snoozed")
 
 #: Seconds that a job may wait for a place in the queue of those that last: as long as the others there do.
 _LASTING: Final = 10.0
+
+#: Seconds by which a wait may seem too short: the database's clock is set while it goes, by a little at a time.
+_SLEWED: Final = 0.05
 
 
 @dataclass(slots=True)
@@ -101,10 +104,10 @@ class _Case:
             self._judge_pair(former, later)
         if self._runs and self._runs[-1].attempt > self._row.attempt:
             self._blame("rows overwritten by an older attempt", f"after {self._runs[-1]}")
-        unstarted = self._judge_unstarted(offset)
+        lost, handed_back = self._judge_unstarted(offset)
         if granted is not None:
-            self._judge_granted(granted, unstarted)
-        self._judge_state()
+            self._judge_granted(granted, lost, handed_back)
+        self._judge_state(lost)
         if self._cancels:
             self._judge_cancelled()
         else:
@@ -121,6 +124,7 @@ class _Case:
             self._blame("attempts that ran twice", f"{former} and {later}")
         if self._is_own(former, later):
             self._verdict.own += 1
+            self._judge_wait(former, later)
             return
         if not reasons:
             self._blame("second executions that no fault explains", f"{former}, then {later}")
@@ -144,6 +148,16 @@ class _Case:
             for deed in self._retries
         )
 
+    def _judge_wait(self, former: Execution, later: Execution) -> None:
+        """Hold a job that its worker wanted to run again against the time that it was to wait for."""
+        since = former.ended or former.began
+        excused = self._why[former] or any(deed.asked <= later.began for deed in self._retries)
+        if self._row.worker not in ENDS or excused or self._causes.is_wrong_clock(since, later.began):
+            return
+        wait = SNOOZE if former.outcome == "snoozed" else backoff_after(former.attempt)
+        if later.began < since + wait - _SLEWED:
+            self._blame("jobs that ran again too soon", f"{former}, then {later}, after {later.began - since:.2f} s")
+
     def _waiting(self) -> float:
         """Return for how long others may rightly be before it once it is rescued."""
         if self._row.priority > 0:
@@ -153,8 +167,12 @@ class _Case:
 
     # Attempts
 
-    def _judge_unstarted(self, offset: float) -> int:
-        """Look for a fault in which each attempt got lost that began nowhere, and return how many those are."""
+    def _judge_unstarted(self, offset: float) -> tuple[int, int]:
+        """Look for a fault in which each attempt got lost that began nowhere.
+
+        Return how many may be lost, and how many can only have been handed back.
+        """
+        lost = handed_back = 0
         begun = {run.attempt for run in self._runs}
         missing = [attempt for attempt in range(1, self._row.attempt + 1) if attempt not in begun]
         self._verdict.unstarted += len(missing)
@@ -164,30 +182,37 @@ class _Case:
             claimed, node = None, None
             if attempt == self._row.attempt:
                 if self._cancels:  # between its claim and its beginning
+                    lost += 1
                     continue
                 claimed, node = (self._row.attempted_at or math.inf) + offset, self._row.node
                 if not after <= claimed <= before:  # by a clock that was wrong
                     claimed = None
-            if not self._causes.of_attempt(after, before, claimed, node):
+            causes = self._causes.of_attempt(after, before, claimed, node)
+            if not causes:
                 self._blame("attempts that never began, and no fault hit", f"attempt {attempt}: {self._runs}")
-        return len(missing)
+            if causes and all(cause.hit.keeps_claims for cause in causes):
+                handed_back += 1
+            else:
+                lost += 1
+        return lost, handed_back
 
-    def _judge_granted(self, granted: int, unstarted: int) -> None:
-        """Hold `max_attempts` against what was ordered: a snooze adds one, and so does handing a claim back."""
+    def _judge_granted(self, granted: int, lost: int, handed_back: int) -> None:
+        """Hold `max_attempts` against what was ordered: a snooze adds one, and so may handing a claim back."""
         snoozed = {run.attempt for run in self._runs if run.outcome == "snoozed"}
         sure = {run.attempt for run in self._runs if run.outcome == "snoozed" and not self._why[run]}
-        most = granted + len(snoozed) + unstarted
+        most = granted + len(snoozed) + lost + handed_back
         if self._retries:  # one more than there were, where none was left
             most = max(most, self._row.attempt + 1)
         if not granted + len(sure) <= self._row.max_attempts <= most:
             self._blame("attempts that nobody granted", f"{granted} and {len(snoozed)} snoozes: {self._runs}")
+        elif self._row.max_attempts < granted + len(sure) + handed_back:
+            self._blame("attempts that a stop in order has cost", f"{handed_back} of {granted}: {self._runs}")
 
     # Its end
 
-    def _judge_state(self) -> None:
+    def _judge_state(self, lost: int) -> None:
         row = self._row
-        caught = any(self._why.values())
-        used_up = row.attempt >= row.max_attempts and (caught or row.attempt > len(self._runs))
+        used_up = row.attempt >= row.max_attempts and (lost > 0 or any(self._why.values()))
         if row.state in FINAL:
             by_fault = row.state == "discarded" and used_up
             by_somebody = row.state == "cancelled" and bool(self._cancels)
@@ -206,8 +231,8 @@ class _Case:
 
     def _judge_errors(self) -> None:
         failed = self._row.failed
-        for run in self._runs:
-            if self._why[run]:
+        for run, later in zip(self._runs, [*self._runs[1:], None], strict=False):
+            if any(later is None or later.began >= cause.hit.began for cause in self._why[run]):
                 continue  # what came of it may be lost, or told by its node, which outlived it
             if run.outcome in _WITH_ERROR and run.attempt not in failed:
                 self._blame("outcomes without their error", str(run))

@@ -31,6 +31,7 @@ _SETTINGS: Final = {
     "wal_level": "replica",
     "max_wal_senders": "8",
     "hot_standby": "on",
+    "wal_retrieve_retry_interval": "500ms",
     "wal_keep_size": "1GB",
     "max_wal_size": "4GB",
 }

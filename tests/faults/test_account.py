@@ -233,6 +233,49 @@ async def test_an_attempt_that_never_began_needs_a_fault_that_hit_its_node(books
     assert account.verdict.unstarted == 1
 
 
+async def test_an_attempt_that_a_stop_in_order_took_back_has_cost_none(books):
+    [run] = books.runs()
+    books.rewrite(lambda line: line.replace(f" {run.job} 1 {run.pid} ", f" {run.job} 2 {run.pid} "))
+    await books.update(books.job, "attempt = 2")
+    around = {"began": run.began - 2, "ended": run.began - 1, "pids": frozenset([run.pid])}
+    books.hits = [Hit("stopped", keeps_claims=True, **around)]
+    assert await books.wrong() == {"attempts that a stop in order has cost"}
+    async with books.changed(books.job, "max_attempts = max_attempts + 1"):
+        assert (await books.account()).ok
+    books.hits.append(Hit("killed", **around))
+    assert (await books.account()).ok
+
+
+async def test_a_job_that_failed_or_put_itself_off_must_wait(books):
+    for worker in (Flaky, Snoozing, TimesOut):
+        job = books.id_of(worker)
+        first, second = books.runs(job)
+        sooner = f"{first.ended + 0.4:.6f}"
+        text = books.ledger.path.read_text()
+        books.rewrite(lambda line, job=job, at=f"{second.began:.6f}", sooner=sooner: _at(line, job, at, sooner))
+        assert await books.wrong() == {"jobs that ran again too soon"}, worker
+        books.hits = [Hit("clock", began=first.began, ended=first.ended, clocks=True)]
+        assert (await books.account()).ok, worker
+        books.hits = []
+        books.ledger.path.write_text(text)
+
+
+def _at(line, job, at, other):
+    """The line, with another time where it is that of a start of a job."""
+    return line.replace(at, other) if line.startswith(f"S {job} ") else line
+
+
+async def test_an_error_from_before_a_fault_must_be_there_after_it(books):
+    job = books.id_of(Flaky)
+    first, second = books.runs(job)
+    books.hits = [Hit("killed", began=second.began + 0.1, ended=second.began + 0.2, pids=frozenset([first.pid]))]
+    assert (await books.account()).ok
+    async with books.changed(job, "errors = '{}'"):
+        assert await books.wrong() == {"outcomes without their error"}
+        books.hits = [Hit("killed", began=first.ended, ended=second.began, pids=frozenset([first.pid]))]
+        assert (await books.account()).ok
+
+
 async def test_the_row_tells_which_node_lost_its_last_attempt_and_when(books):
     [run] = books.runs()
     books.forget()

@@ -11,10 +11,13 @@ from typing import Any, Final, NamedTuple
 
 from bridge import Cancel, Discard, Job, Record, Snooze, Worker, worker
 
-from .ledger import note
+from .ledger import NODE, note
 
 QUEUE: Final = "work"
 LONG: Final = "long"
+
+#: Seconds for which a job of the kind that does so puts itself off.
+SNOOZE: Final = 0.5
 
 #: Seconds by which a timeout, which counts from a little earlier, may seem to come too soon.
 _TICK: Final = 0.05
@@ -46,7 +49,7 @@ class Noted(Worker):
         raise NotImplementedError
 
     def backoff(self, job: Job[Any]) -> float:
-        return 0.5 + job.attempt / 2
+        return backoff_after(job.attempt)
 
 
 class NotedThread(Worker):
@@ -66,7 +69,12 @@ class NotedThread(Worker):
         raise NotImplementedError
 
     def backoff(self, job: Job[Any]) -> float:
-        return 0.5 + job.attempt / 2
+        return backoff_after(job.attempt)
+
+
+def backoff_after(attempt: int) -> float:
+    """Return the seconds that a job of any kind waits after an attempt that failed."""
+    return 0.5 + attempt / 2
 
 
 def _outcome(result: Any) -> str:
@@ -126,7 +134,7 @@ class Snoozing(Noted):
     """Puts itself off in its first attempts, `snoozes` of them."""
 
     async def work(self, job: Job[Any]) -> Snooze | None:
-        return Snooze(0.5) if job.attempt <= job.args.get("snoozes", 1) else None
+        return Snooze(SNOOZE) if job.attempt <= job.args.get("snoozes", 1) else None
 
 
 @worker(name="Faults.Cancelled", queue=QUEUE)
@@ -182,11 +190,45 @@ class Hungry(NotedThread):
 
 @worker(name="Faults.Changing", queue=QUEUE)
 class Changing(Noted):
-    """Completes in its first attempt, and cancels itself in a later one: a late ack of the first one would show."""
+    """Completes in its first attempt, and cancels itself in a later one: a late ack of the first one would show.
+
+    An attempt takes `seconds`, and a later one `later` where it is said. Where they are `mixed`, `later` counts for
+    every second one by the id, and of both sorts every second one fails in its first attempt: see `mix_of`. Where it is
+    said `at` which node, a first attempt takes no time at others.
+    """
 
     async def work(self, job: Job[Any]) -> Cancel | None:
-        await asyncio.sleep(job.args.get("seconds", 0.3))
-        return None if job.attempt == 1 else Cancel("this is not its first attempt")
+        seconds, mix = job.args.get("seconds", 0.3), mix_of(job.id or 0) if "mixed" in job.args else Mix(True, False)
+        if job.attempt > 1:
+            await asyncio.sleep(job.args.get("later", seconds) if mix.lasts else seconds)
+            return Cancel("this is not its first attempt")
+        await asyncio.sleep(seconds if job.args.get("at", os.environ[NODE]) == os.environ[NODE] else 0)
+        if mix.fails:
+            raise RuntimeError("its first attempt fails")
+        return None
+
+
+class Mix(NamedTuple):
+    """What a job of a mixed lot does: last longer in its later attempts, or fail in its first one."""
+
+    lasts: bool
+    fails: bool
+
+
+def mix_of(job: int) -> Mix:
+    """Return what the job of an id does in a mixed lot; four in a row are all there is."""
+    return Mix(bool(job & 1), bool(job & 2))
+
+
+@worker(name="Faults.Scarred", queue=QUEUE)
+class Scarred(Noted):
+    """Fails in its first attempt, takes `seconds` in its second one, and no time in a later one."""
+
+    async def work(self, job: Job[Any]) -> None:
+        if job.attempt == 1:
+            raise RuntimeError("its first attempt fails")
+        if job.attempt == 2:
+            await asyncio.sleep(job.args["seconds"])
 
 
 @worker(name="Faults.Recording", queue=QUEUE)
@@ -301,3 +343,6 @@ KINDS: Final = tuple(
 )
 
 ENDS: Final = {kind.worker.options.name: kind.ends for kind in KINDS}
+
+#: Workers whose jobs nobody can end, because they run in a thread.
+THREADS: Final = frozenset(cls.options.name for cls in NotedThread.__subclasses__())

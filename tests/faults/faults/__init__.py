@@ -40,7 +40,10 @@ class Hit:
         overlaps: Whether an execution that it hit may go on, or end, while the job's next one runs: the process was
             stopped or cut off, and not ended.
         spares_ended: Whether executions that ended keep their outcome: only what was interrupted runs again.
+        keeps_claims: Whether jobs that were claimed and never begun were handed back without the cost of an attempt:
+            the processes ended in order.
         repeats: Whether attempts may be counted twice: transactions were lost that had been confirmed.
+        clocks: Whether a clock was wrong, so that jobs may have waited less or more than they should.
         rescued: When the last of the jobs that it hit must have begun to run again, by `time.monotonic()`; the ground
             says it, by the fault's `rescue`. None: nothing is promised.
         note: What it did, for people.
@@ -53,7 +56,9 @@ class Hit:
     nodes: frozenset[str] = frozenset()
     overlaps: bool = False
     spares_ended: bool = False
+    keeps_claims: bool = False
     repeats: bool = False
+    clocks: bool = False
     rescued: float | None = None
     note: str = ""
 

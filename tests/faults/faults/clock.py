@@ -97,7 +97,7 @@ class _OfNode(_WrongClock):
             late = await _bring_forward(ground)
             await promises.ended(ground, self._ordered, 15)
         shown = ", ".join(f"{step:+.0f}" for step in steps)
-        return Hit(self.name, began, ended, note=f"{shown} s; {late} jobs were put off by a wrong clock")
+        return Hit(self.name, began, ended, clocks=True, note=f"{shown} s; {late} jobs were put off by a wrong clock")
 
     @asynccontextmanager
     async def _joined(self, ground: Ground, seconds: float) -> AsyncIterator[tuple[Node, FakeTime]]:
@@ -171,11 +171,14 @@ class DatabaseClockStepped(_OfDatabase):
                 await _led(ground)
             await promises.ended(ground, self._ordered, 15)
         shown = ", ".join(f"{step:+.0f}" for step in steps)
-        return Hit(self.name, began, time.monotonic(), note=f"{shown} s")
+        return Hit(self.name, began, time.monotonic(), clocks=True, note=f"{shown} s")
 
 
 class _Death(_OfDatabase):
-    """A node dies while the database's clock is hours ahead, which is put right just then: its jobs are rescued yet."""
+    """A node dies while the database's clock is ahead, which is put right just then: its jobs are rescued yet.
+
+    By hours, which no lease and no beat may be off, or by minutes, which they may.
+    """
 
     bound = 15.0  # a node starts anew
 
@@ -189,7 +192,8 @@ class _Death(_OfDatabase):
     async def strike(self, ground: Ground, random: Random) -> Hit:
         self._ordered = []
         async with self._clocked(ground) as clock:
-            clock.set(random.uniform(2, 5) * _HOUR)
+            ahead = random.choice((random.uniform(0.5, 10) * _MINUTE, random.uniform(2, 5) * _HOUR))
+            clock.set(ahead)
             await asyncio.sleep(_BETWEEN)  # all have beaten by the wrong clock, and somebody leads by it
             dying = await self._dying(ground, random)
             await ground.in_flight(dying.pids(), 3)
@@ -201,11 +205,12 @@ class _Death(_OfDatabase):
             ended = time.monotonic()
             await promises.left(ground, caught, RESCUED)
         dying.start()
-        return Hit(self.name, began, ended, pids=pids, note=f"{dying.name}: {len(caught)} jobs in flight")
+        note = f"{ahead:+.0f} s, {dying.name}: {len(caught)} jobs in flight"
+        return Hit(self.name, began, ended, pids=pids, clocks=True, note=note)
 
 
 class DatabaseClockAndDeath(_Death):
-    """A node dies while the database's clock is hours ahead, which is put right just then: its jobs are rescued yet."""
+    """A node dies while the database's clock is ahead, which is put right just then: its jobs are rescued yet."""
 
     name = "database-clock-and-death"
 
@@ -215,7 +220,7 @@ class DatabaseClockAndDeath(_Death):
 
 
 class DatabaseClockAndLeader(_Death):
-    """The leader dies while the database's clock is hours ahead, which is put right just then: somebody leads yet."""
+    """The leader dies while the database's clock is ahead, which is put right just then: somebody leads yet."""
 
     name = "database-clock-and-leader"
 

@@ -14,8 +14,8 @@ from bridge.pubsub import Notifier
 from bridge.queues.census import Census, census
 from bridge.testing.interop.gate import Gate
 from faults import junk
-from faults.edge import Chatter, edge_node, keep_busy, works_again
-from faults.ground import CHATTER
+from faults.chatter import Chatter
+from faults.edge import edge_node, keep_busy, works_again
 from faults.site import DATABASE, USER
 from faults.workers import QUEUE
 
@@ -96,7 +96,7 @@ class ServerVanished(_OfServers):
             environment = {"BRIDGE_POOL_TIMEOUT": str(_PATIENCE)}
             async with edge_node(ground, dsn, environment=environment) as node:
                 await keep_busy(ground, node)
-                self._chatter = Chatter(node, CHATTER)
+                self._chatter = Chatter(node)
                 pids = node.pids()
                 began = time.monotonic()
                 first.freeze()

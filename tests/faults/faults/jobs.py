@@ -189,7 +189,7 @@ class _Shutdown(Fault):
     bound = START
 
     async def strike(self, ground: Ground, random: Random) -> Hit:
-        node = ground.any_node(random)
+        node = self._choose(ground, random)
         pids = node.pids()
         await ground.load.order_many(Quick, 1500)
         await ground.load.order_many(Threaded, 30, {"seconds": 0.5})
@@ -202,7 +202,11 @@ class _Shutdown(Fault):
         if status:
             raise AssertionError(f"{node.name} ended with status {status}: {node.lines()[-5:]}")
         await promises.written(ground, pids, since=began - 5)
-        return Hit(self.name, began, ended, pids=pids, spares_ended=True, note=f"{node.name}, {ended - began:.1f} s")
+        note = f"{node.name}, {ended - began:.1f} s"
+        return Hit(self.name, began, ended, pids=pids, spares_ended=True, keeps_claims=True, note=note)
+
+    def _choose(self, ground: Ground, random: Random) -> Node:
+        return ground.any_node(random)
 
     async def _stop(self, ground: Ground, node: Node, random: Random) -> int:
         await asyncio.sleep(random.uniform(0, 0.3))
@@ -210,9 +214,13 @@ class _Shutdown(Fault):
 
 
 class Shutdown(_Shutdown):
-    """A node gets SIGTERM under load: when it is gone, each job that ended has its outcome in its row."""
+    """A node gets SIGTERM under load, one with children if there is one: what ended has its outcome in its row."""
 
     name = "shutdown-under-load"
+    needs: ClassVar[dict[str, object]] = {"processes": [1, 2]}
+
+    def _choose(self, ground: Ground, random: Random) -> Node:
+        return ground.one_of_each(random)[-1]
 
 
 class ShutdownLocked(_Shutdown):

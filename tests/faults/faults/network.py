@@ -3,23 +3,36 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import time
 from abc import abstractmethod
+from dataclasses import replace
 from random import Random
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from bridge.testing.interop.gate import Gate
-from faults.edge import Chatter, edge_node, keep_busy, taken_over, works_again
-from faults.ground import CHATTER
-from faults.node import BRIEF, SILENCE
+from faults import promises
+from faults.chatter import Chatter
+from faults.edge import EDGE, edge_node, keep_busy, taken_over, works_again
+from faults.node import BRIEF, RESCUE_AFTER, RESCUED, SILENCE
 from faults.site import DATABASE, USER
 from faults.tunnel import Tunnel
-from faults.workers import Steady
+from faults.workers import Quick, Steady
 
 from . import Fault, Hit
 
 if TYPE_CHECKING:
     from faults.ground import Ground
+    from faults.node import Node
+
+#: Seconds that statements and answers are on their way, so that some are at any moment.
+_ON_ITS_WAY: Final = 0.1
+
+#: Of these jobs, the attempts that a node has claimed.
+_CLAIMED: Final = "select id, attempt from oban_jobs where id = any($1::bigint[]) and attempt > 0"
+
+#: Seconds after an outage for which a node may be silent yet.
+_LATE: Final = RESCUE_AFTER / 2
 
 #: Seconds that one statement may take at a node whose connections may be forgotten.
 _STATEMENT: Final = 1.0
@@ -69,13 +82,28 @@ class NetworkFrozen(_OfAll):
 
 
 class NetworkLost(_OfAll):
-    """Nothing arrives, and then the connections are reset: of what was under way, nobody knows how far it came."""
+    """Nothing arrives, and then the connections are reset: of what was under way, nobody knows how far it came.
+
+    It lasts longer than a dead node's silence, and when it is over a node takes its time to be heard again: as long as
+    a node may that was heard just before.
+    """
 
     name = "network-lost"
 
+    async def strike(self, ground: Ground, random: Random) -> Hit:
+        leader = await ground.leader()
+        self._late = random.choice([node for node in ground.nodes if node is not leader] or ground.nodes)
+        try:
+            hit = await super().strike(ground, random)
+            await asyncio.sleep(_LATE)
+        finally:
+            self._late.signal(signal.SIGCONT)
+        return replace(hit, ended=time.monotonic())
+
     async def _break(self, gate: Gate, random: Random) -> float:
         gate.freeze()
-        seconds = await _sleep(random.uniform(0.5, SILENCE[1]))
+        seconds = await _sleep(random.uniform(*SILENCE))
+        self._late.signal(signal.SIGSTOP)
         gate.drop()
         return seconds
 
@@ -116,15 +144,18 @@ class _OfOne(Fault):
     #: Whether it lasts until the node's jobs have been rescued, and one of them has run elsewhere.
     rescued: ClassVar[bool] = False
 
+    #: Seconds that the jobs take in whose midst it strikes.
+    lasting: ClassVar[float] = 0.5
+
     async def strike(self, ground: Ground, random: Random) -> Hit:
         with Gate(ground.site.dsn) as gate:
             async with edge_node(ground, gate.url()) as node:
-                caught = await keep_busy(ground, node)
-                self._chatter = Chatter(node, CHATTER)
+                caught = await keep_busy(ground, node, self.lasting)
+                self._chatter = Chatter(node)
                 pids = node.pids() if self.rescued else frozenset()
                 began = time.monotonic()
                 try:
-                    await self._break(gate, random)
+                    await self._break(ground, gate, random)
                     if self.rescued:
                         await taken_over(ground, node, caught)
                 finally:
@@ -135,7 +166,7 @@ class _OfOne(Fault):
                 return await works_again(ground, hit, self.bound)
 
     @abstractmethod
-    async def _break(self, gate: Gate, random: Random) -> None:
+    async def _break(self, ground: Ground, gate: Gate, random: Random) -> None:
         """Break it for a while, or until its jobs have been rescued; it is mended then."""
 
     async def check(self, ground: Ground, hit: Hit) -> None:
@@ -149,18 +180,47 @@ class NodeCutOff(_OfOne):
     name = "node-cut-off"
     rescued = True
 
-    async def _break(self, gate: Gate, random: Random) -> None:
+    async def _break(self, ground: Ground, gate: Gate, random: Random) -> None:
         gate.cut()
 
 
 class NodeFrozen(_OfOne):
-    """Nothing of one node arrives until its jobs have been rescued; then all of it does, and overwrites nothing."""
+    """Nothing of one node arrives until its jobs have been rescued; then all of it does, and overwrites nothing.
+
+    Among that is the answer to a fetch, whose jobs are others' by then.
+    """
 
     name = "node-frozen"
     rescued = True
 
-    async def _break(self, gate: Gate, random: Random) -> None:
+    lasting = 1.5
+
+    def __init__(self) -> None:
+        self._unheard: set[tuple[int, int]] = set()
+
+    async def _break(self, ground: Ground, gate: Gate, random: Random) -> None:
+        node = next(node for node in ground.nodes if node.name == EDGE)
+        gate.delay(_ON_ITS_WAY)
+        async with asyncio.timeout(20):
+            while not (unheard := await self._freeze(ground, gate, node)):
+                gate.thaw()
+        self._unheard = unheard
+        await promises.left(ground, unheard, RESCUED)
+
+    async def _freeze(self, ground: Ground, gate: Gate, node: Node) -> set[tuple[int, int]]:
+        """Let nothing arrive once jobs are claimed that only this node runs; return those of which it has not heard."""
+        jobs = [job.id for job in await ground.load.order_many(Quick, 2, queue=node.probes)]
+        while not (claimed := await ground.sql(_CLAIMED, jobs)):  # noqa: ASYNC110 - in rows
+            await asyncio.sleep(0.01)
         gate.freeze()
+        await asyncio.sleep(_ON_ITS_WAY)  # what has arrived begins
+        return await promises.never_begun(ground, [(row["id"], row["attempt"]) for row in claimed])
+
+    async def check(self, ground: Ground, hit: Hit) -> None:
+        """It has begun nothing of what it heard too late."""
+        await super().check(ground, hit)
+        if begun := self._unheard - await promises.never_begun(ground, self._unheard):
+            raise AssertionError(f"attempts that had been rescued when their node heard of them: {sorted(begun)[:5]}")
 
 
 class NodeCutBriefly(_OfOne):
@@ -168,7 +228,7 @@ class NodeCutBriefly(_OfOne):
 
     name = "node-cut-briefly"
 
-    async def _break(self, gate: Gate, random: Random) -> None:
+    async def _break(self, ground: Ground, gate: Gate, random: Random) -> None:
         random.choice((gate.cut, gate.freeze))()
         await _sleep(random.uniform(0.3, BRIEF))
 
@@ -181,7 +241,7 @@ class NodeSlow(_OfOne):
 
     name = "node-slow"
 
-    async def _break(self, gate: Gate, random: Random) -> None:
+    async def _break(self, ground: Ground, gate: Gate, random: Random) -> None:
         for _ in range(5):
             gate.delay(random.uniform(0.1, 0.4))
             await _sleep(SILENCE[1] / 5)
@@ -196,7 +256,7 @@ class _OfTunnel(Fault):
             environment = {"BRIDGE_POOL_TIMEOUT": str(_STATEMENT)}
             async with edge_node(ground, dsn, environment=environment) as node:
                 await keep_busy(ground, node)
-                self._chatter = Chatter(node, CHATTER)
+                self._chatter = Chatter(node)
                 began = time.monotonic()
                 standing = tunnel.standing
                 await self._break(tunnel, random)

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from random import Random
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from faults.edge import Chatter, edge_node, keep_busy, taken_over, works_again
-from faults.ground import CHATTER
+from faults.chatter import Chatter
+from faults.edge import edge_node, keep_busy, taken_over, works_again
 from faults.ledger import Execution
 from faults.node import BRIEF, Node
 from faults.pgbouncer import PROGRAM, PgBouncer
@@ -33,7 +33,7 @@ class _OfPooler(Fault):
     async def strike(self, ground: Ground, random: Random) -> Hit:
         async with PgBouncer(ground.site.port) as pooler, edge_node(ground, pooler.dsn) as node:
             caught = await keep_busy(ground, node)
-            self._chatter = Chatter(node, CHATTER)
+            self._chatter = Chatter(node)
             pids = node.pids() if self.rescued else frozenset()
             began = time.monotonic()
             note = await self._torment(ground, pooler, random, node, caught)

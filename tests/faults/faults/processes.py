@@ -8,13 +8,14 @@ import time
 from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from random import Random
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from faults import promises
 from faults.edge import keep_busy, taken_over
 from faults.ledger import Execution
-from faults.node import BRIEF, RESCUED, SILENCE
-from faults.workers import Quick, Threaded
+from faults.midway import midway
+from faults.node import BRIEF, QUICK, RESCUED, SILENCE
+from faults.workers import Changing, Quick, Scarred, Threaded
 
 from . import Fault, Hit
 
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 #: Jobs that become due at one moment, which the leader stages in one statement.
 _DUE: Final = 2000
+
+#: Jobs that are enough to hit.
+_FEW: Final = 3
 
 #: A node that is started anew has to read its programs and connect first: seconds until it must work.
 START: Final = 15.0
@@ -40,7 +44,7 @@ class _Ending(Fault):
     async def _kill(self, ground: Ground, nodes: Collection[Node]) -> frozenset[int]:
         """Kill nodes at once, all with jobs in flight; return the processes that ended."""
         for node in nodes:
-            await ground.in_flight(node.pids, 3)
+            await ground.in_flight(node.pids, _FEW)
         for node in nodes:
             node.signal(signal.SIGSTOP)  # so that nothing ends between the count and the end
         pids = frozenset[int]().union(*(node.pids() for node in nodes))
@@ -50,23 +54,50 @@ class _Ending(Fault):
 
     async def check(self, ground: Ground, hit: Hit) -> None:
         """Every job that was caught is taken from the dead in time."""
-        within = max(0.0, hit.ended + RESCUED - time.monotonic())
-        await promises.left(ground, [(run.job, run.attempt) for run in self._caught], within)
+        await promises.rescued(ground, self._caught, hit)
 
 
 class NodeKilled(_Ending):
-    """A node's main process gets SIGKILL, and is started again under its name, as an init system would."""
+    """A node's main process gets SIGKILL, and is started again under its name, as an init system would.
+
+    Some of its jobs had failed before, and keep that error; of those that were in their last attempt but one each runs
+    once more, and those in their last one are discarded.
+    """
 
     name = "node-killed"
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._last: list[int] = []
+        self._last_but_one: list[int] = []
+
     async def strike(self, ground: Ground, random: Random) -> Hit:
         node = ground.any_node(random)
+        self._last = await _scarred(ground, node, max_attempts=2)
+        self._last_but_one = await _scarred(ground, node, max_attempts=3)
+        await promises.begun(ground, [*self._last, *self._last_but_one], attempt=2)
+        await ground.in_flight(node.pids, _FEW + len(self._last) + len(self._last_but_one))
         began = time.monotonic()
         pids = await self._kill(ground, [node])
         ended = time.monotonic()
         await asyncio.sleep(random.uniform(0, 0.5))
         node.start()
         return Hit(self.name, began, ended, pids=pids, note=f"{node.name}: {len(self._caught)} jobs in flight")
+
+    async def check(self, ground: Ground, hit: Hit) -> None:
+        """It depends on the attempts that were left whether a job runs again."""
+        await super().check(ground, hit)
+        await promises.ended(ground, self._last, 1, "discarded")
+        await promises.ended(ground, self._last_but_one, START)
+
+
+async def _scarred(ground: Ground, node: Node, max_attempts: int) -> list[int]:
+    """Order a job that only this node runs, and whose second attempt lasts; return its id.
+
+    One: a fault that is made of this one may need places in that queue, too.
+    """
+    options = {"queue": node.probes, "max_attempts": max_attempts}
+    return [job.id or 0 for job in await ground.load.order_many(Scarred, 1, {"seconds": 3.0}, **options)]
 
 
 class AllKilled(_Ending):
@@ -86,23 +117,42 @@ class AllKilled(_Ending):
 
 
 class NodeTerminated(Fault):
-    """A node gets SIGTERM under load, ends in order and in time, and is started again."""
+    """A node gets SIGTERM under load, ends in order and in time, and is started again: it has handed back what it ran.
+
+    Where one runs jobs in children, it gets it at the same time as one that doesn't.
+    """
 
     name = "node-terminated"
     bound = START
+    needs: ClassVar[dict[str, object]] = {"processes": [1, 1, 2], "nodes": 3}
 
     async def strike(self, ground: Ground, random: Random) -> Hit:
-        node = ground.any_node(random)
-        await ground.in_flight(node.pids, 3)
-        pids = node.pids()
+        nodes = ground.one_of_each(random)
+        for node in nodes:
+            await ground.in_flight(node.children if node.processes > 1 else node.pids, _FEW)
+        await self._order_long(ground, nodes)
+        producers = await promises.producers(ground, nodes)
+        pids = frozenset[int]().union(*(node.pids() for node in nodes))
         began = time.monotonic()
-        status = await node.stop()
+        found = await asyncio.gather(*(node.stop() for node in nodes))
         ended = time.monotonic()
-        node.start()
-        if status != 0:
-            raise AssertionError(f"{node.name} ended with status {status}: {node.lines()[-5:]}")
+        try:
+            await promises.ended_in_order(ground, producers, pids)
+        finally:
+            for node in nodes:
+                node.start()
+        for node, status in zip(nodes, found, strict=True):
+            if status != 0:
+                raise AssertionError(f"{node.name} ended with status {status}: {node.lines()[-5:]}")
         # What ended was acked; what outlived the grace period was interrupted, and handed back.
-        return Hit(self.name, began, ended, pids=pids, spares_ended=True, note=node.name)
+        note = ", ".join(node.name for node in nodes)
+        return Hit(self.name, began, ended, pids=pids, spares_ended=True, keeps_claims=True, note=note)
+
+    async def _order_long(self, ground: Ground, nodes: Collection[Node]) -> None:
+        """Have jobs under way whose first attempts outlive the grace period."""
+        args = {"seconds": 2 * QUICK["SHUTDOWN_GRACE_PERIOD"], "later": 0.1}
+        orders = [ground.load.order_many(Changing, 2, args, queue=node.probes) for node in nodes]
+        await promises.begun(ground, [job.id or 0 for jobs in await asyncio.gather(*orders) for job in jobs])
 
 
 class NodeAborted(_Ending):
@@ -113,7 +163,7 @@ class NodeAborted(_Ending):
     async def strike(self, ground: Ground, random: Random) -> Hit:
         node = ground.any_node(random)
         await ground.load.order_many(Threaded, 20, {"seconds": 2.0})
-        await ground.in_flight(node.pids, 3)
+        await ground.in_flight(node.pids, _FEW)
         pids = node.pids()
         began = time.monotonic()
         node.signal(signal.SIGTERM)
@@ -131,22 +181,86 @@ class NodeAborted(_Ending):
 class NodeStopped(Fault):
     """A node's main process gets SIGSTOP until its jobs have been rescued, and then SIGCONT: it overwrites nothing.
 
-    What it would overwrite shows in jobs that come to another end in their second attempt.
+    What it would overwrite shows in jobs that come to another end in their second attempt, some of which goes on yet;
+    in jobs that wait for theirs, because no other node runs them; and in jobs that have none left.
     """
 
     name = "node-stopped"
 
+    def __init__(self) -> None:
+        self._rescued: list[tuple[int, int]] = []
+
     async def strike(self, ground: Ground, random: Random) -> Hit:
         node = ground.any_node(random)
         pids = node.pids()
+        own = await self._order_own(ground, node)
         caught = await keep_busy(ground, node)
         began = time.monotonic()
         node.signal(signal.SIGSTOP)
         try:
+            self._rescued = [(run.job, run.attempt) for run in ground.ledger.in_flight(pids) if run.job in own]
             await taken_over(ground, node, caught)
+            await promises.left(ground, self._rescued, RESCUED)
         finally:
             node.signal(signal.SIGCONT)
         return Hit(self.name, began, time.monotonic(), pids=pids, overlaps=True, note=node.name)
+
+    async def _order_own(self, ground: Ground, node: Node) -> set[int]:
+        """Have jobs under way that only this node runs, some of which have one attempt; return their ids."""
+        own = set[int]()
+        for attempts in (1, 20):
+            options = {"queue": node.probes, "max_attempts": attempts}
+            jobs = await ground.load.order_many(Changing, 2, {"seconds": 3.0, "later": 0.1}, **options)
+            own |= {job.id or 0 for job in jobs}
+        await promises.begun(ground, own)
+        return own
+
+    async def check(self, ground: Ground, hit: Hit) -> None:
+        """It has completed nothing that had been taken from it."""
+        await promises.not_completed(ground, self._rescued)
+
+
+class StoppedNodeTerminated(Fault):
+    """A node gets SIGSTOP until its jobs run elsewhere, and SIGTERM then: it hands none of them back when it continues.
+
+    Their first attempts outlive its grace period, and the second ones that.
+    """
+
+    name = "stopped-node-terminated"
+    bound = START
+
+    def lack(self, ground: Ground) -> str | None:
+        return "there is one node only" if len(ground.nodes) < 2 else None
+
+    async def strike(self, ground: Ground, random: Random) -> Hit:
+        node = ground.any_node(random)
+        pids = node.pids()
+        caught = await self._order_long(ground, node)
+        began = time.monotonic()
+        node.signal(signal.SIGSTOP)
+        try:
+            await promises.left(ground, [(run.job, run.attempt) for run in caught], RESCUED)
+            await promises.begun(ground, [run.job for run in caught], attempt=2)
+        finally:
+            status = await node.stop()
+        ended = time.monotonic()
+        node.start()
+        if status:
+            raise AssertionError(f"{node.name} ended with status {status}: {node.lines()[-5:]}")
+        note = f"{node.name}: {len(caught)} jobs in flight"
+        return Hit(self.name, began, ended, pids=pids, overlaps=True, note=note)
+
+    async def _order_long(self, ground: Ground, node: Node) -> list[Execution]:
+        """Return executions that the node is in the midst of, of jobs that take long here, and later anywhere."""
+        grace: float = QUICK["SHUTDOWN_GRACE_PERIOD"]
+        args = {"seconds": RESCUED + 2 * grace, "later": grace + 2.0, "at": node.name}
+        ids, found = set[int](), list[Execution]()
+        async with asyncio.timeout(20):
+            while len(found) < _FEW:
+                ids |= {job.id or 0 for job in await ground.load.order_many(Changing, 10, args)}
+                await asyncio.sleep(0.2)
+                found = [run for run in ground.ledger.in_flight(node.pids()) if run.job in ids]
+        return found
 
 
 class NodePaused(Fault):
@@ -156,7 +270,7 @@ class NodePaused(Fault):
 
     async def strike(self, ground: Ground, random: Random) -> Hit:
         node = ground.any_node(random)
-        await ground.in_flight(node.pids, 3)
+        await ground.in_flight(node.pids, _FEW)
         began = time.monotonic()
         node.signal(signal.SIGSTOP)
         await asyncio.sleep(random.uniform(0.3, 1.5 * BRIEF))
@@ -176,7 +290,7 @@ class _OfChild(Fault):
 
     async def _busy_child(self, ground: Ground, random: Random) -> tuple[Node, int]:
         node = ground.any_node(random, children=True)
-        runs = await ground.in_flight(node.children, 3)
+        runs = await ground.in_flight(node.children, _FEW)
         return node, random.choice(sorted({run.pid for run in runs}))
 
 
@@ -249,28 +363,40 @@ class SameName(_Ending):
 
 
 class LeaderKilled(_Ending):
-    """The leader gets SIGKILL in the moment in which it stages many jobs that become due at once."""
+    """The leader gets SIGKILL in the midst of the statement by which it stages many jobs that become due at once.
+
+    The statement is held up at one of the rows, when some of the others have been changed. What it does is undone, or
+    done as a whole: each of these jobs runs, and just once.
+    """
 
     name = "leader-killed"
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._due: list[int] = []
+
     async def strike(self, ground: Ground, random: Random) -> Hit:
-        leader = await self._leader(ground)
         due = datetime.now(UTC) + timedelta(seconds=1)
-        await ground.load.order_many(Quick, _DUE, scheduled_at=due)
-        await asyncio.sleep(max(0.0, (due - datetime.now(UTC)).total_seconds()) + random.uniform(0, 0.3))
-        began = time.monotonic()
-        pids = leader.pids()
-        self._caught = ground.ledger.in_flight(pids)
-        await leader.kill()
-        ended = time.monotonic()
+        jobs = await ground.load.order_many(Quick, _DUE, scheduled_at=due)
+        self._due = [job.id or 0 for job in jobs]
+        async with midway(ground, random.choice(self._due)) as staging:
+            name = await staging.reached("with due as", 10)
+            leader = await ground.leader()
+            if leader is None or leader.name != name:
+                raise AssertionError(f"{name} stages, and {leader and leader.name} leads")
+            began = time.monotonic()
+            pids = leader.pids()
+            self._caught = ground.ledger.in_flight(pids)
+            await leader.kill()
+            ended = time.monotonic()
         leader.start()
         return Hit(self.name, began, ended, pids=pids, note=leader.name)
 
-    async def _leader(self, ground: Ground) -> Any:
-        async with asyncio.timeout(10):
-            while (leader := await ground.leader()) is None or not leader.alive:  # noqa: ASYNC110 - a row tells nobody
-                await asyncio.sleep(0.1)
-        return leader
+    async def check(self, ground: Ground, hit: Hit) -> None:
+        """What it was staging is staged by another one, too."""
+        await super().check(ground, hit)
+        await promises.ended(ground, self._due, max(RESCUED, hit.ended + 2 * RESCUED - time.monotonic()))
+        await promises.ran_once(ground, self._due)
 
 
 FAULTS: Final = (
@@ -279,6 +405,7 @@ FAULTS: Final = (
     NodeTerminated(),
     NodeAborted(),
     NodeStopped(),
+    StoppedNodeTerminated(),
     NodePaused(),
     ChildKilled(),
     ChildTerminated(),

@@ -119,7 +119,7 @@ class LogDiskFull(_Full):
     """The disk with the write-ahead log is full: the server ends itself, and can't start before there is room."""
 
     name = "log-disk-full"
-    lasting: ClassVar[tuple[float, float]] = (0.5, 1.5)
+    lasting: ClassVar[tuple[float, float]] = (0.9, 1.5)  # as long as the jobs that it is to catch
     ends: ClassVar[bool] = True
 
     async def disk(self, ground: Ground) -> SmallDisk:
