@@ -11,11 +11,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from bridge import telemetry
-from bridge.engine import Engine, is_unavailable
-from bridge.errors import SchemaError
+from bridge.engine import Engine
 from bridge.jobs import Job, Registry
 from bridge.queues.acker import Acker, RefusedOutcome
 from bridge.queues.bounded import within
+from bridge.queues.claims import LostClaims
 from bridge.queues.clock import elapsed
 from bridge.queues.drops import Drops
 from bridge.queues.execution import Execution
@@ -34,9 +34,6 @@ if TYPE_CHECKING:
 
 #: Outcomes that may wait for the database before no more jobs are fetched.
 BACKLOG = 5_000
-
-#: Seconds after a lost answer in which the fetch may still claim jobs: the server may be waiting for a lock.
-CLAIM_WATCH = 90.0
 
 #: Seconds that cancelled tasks get to come to an end when the producer stops.
 UNWIND = 1.0
@@ -78,7 +75,7 @@ class Producer:
         self._acker = Acker(engine, self.uuid, self._report)
         self._wake = asyncio.Event()
         self._more = True
-        self._unanswered_until = 0.0
+        self._lost = LostClaims(engine, self.uuid, pulse)
         self._early: set[int] | None = None
         self._outage = Outage(options.queue)
         self._drops = Drops(engine, self.uuid, lambda: tuple(self._running))
@@ -152,7 +149,7 @@ class Producer:
 
     async def _run(self) -> None:
         while not self._shutdown_started_at:
-            await self._wait_for_wake(1.0 if self._unanswered else self.options.refresh_interval)
+            await self._wait_for_wake(1.0 if self._lost.possible else self.options.refresh_interval)
             try:
                 fetched = await self._dispatch()
             except Exception as error:
@@ -162,7 +159,7 @@ class Producer:
                 self._outage.passed(fetched=fetched)
                 if fetched:
                     await self._pause()
-                elif self._unanswered:  # Each round asks the table, whoever woke it.
+                elif self._lost.possible:  # Each round asks the table, whoever woke it.
                     await self._wait_for_stop(COOLDOWN)
 
     async def _wait_for_wake(self, timeout: float) -> None:
@@ -186,7 +183,7 @@ class Producer:
 
     async def _dispatch(self) -> bool:
         """Fetch and start jobs; return False where there was no reason to, or no room."""
-        if self._pulse is not None and (self._unanswered or (self._more and not self.options.paused)):
+        if self._pulse is not None and (self._lost.possible or (self._more and not self.options.paused)):
             await self._pulse.ensure(self.uuid, self.options.queue)
         self._early = set()
         try:
@@ -195,10 +192,10 @@ class Producer:
             self._early = None
 
     async def _claim(self) -> bool:
-        if self._unanswered:
+        if self._lost.possible:
             asked = elapsed()
             claims = await self._lost_claims()
-            self._start_jobs(() if self._is_stale(asked) else claims)
+            self._start_jobs(() if self._lost.is_stale(asked) else claims)
         options = self.options
         demand = options.limit - len(self._running)
         full = demand <= 0 or self._acker.pending >= BACKLOG or self._waits_for_processes
@@ -211,43 +208,20 @@ class Producer:
             jobs = await self._engine.fetch(options.queue, wanted, self._node, self.uuid, self._workers())
         except BaseException:
             self._more = True
-            self._unanswered_until = time.monotonic() + CLAIM_WATCH
+            self._lost.watch()
             raise
         self._more = self._pace.note(len(jobs), wanted) or self._more
-        if jobs and self._is_stale(asked):
-            self._unanswered_until = time.monotonic() + CLAIM_WATCH
+        if jobs and self._lost.is_stale(asked):
+            self._lost.watch()
             self.wake()
             return True
         self._start_jobs(jobs)
         self._updated_at = datetime.now(UTC)
         return True
 
-    @property
-    def _unanswered(self) -> bool:
-        return time.monotonic() < self._unanswered_until
-
-    def _is_stale(self, asked: float) -> bool:
-        """Return whether an answer came too late to tell whose the jobs in it are.
-
-        This process was stopped meanwhile, or its network, for so long that they may have been rescued.
-        """
-        return self._pulse is not None and elapsed() - asked > self._pulse.rescue_after / 2
-
     async def _lost_claims(self) -> list[Job[Any]]:
-        """Return jobs that a fetch claimed whose answer never came, or may still be on its way to the table.
-
-        They are this producer's, so nobody else would ever run them, nor rescue them while it lives.
-        """
-        ours = {*self._running, *self._acker.pending_keys()}
-        try:
-            claimed = await self._engine.claimed(self.options.queue, self.uuid)
-        except Exception as error:
-            if is_unavailable(error):
-                self._unanswered_until = time.monotonic() + CLAIM_WATCH  # Nobody has looked yet.
-            elif not isinstance(error, SchemaError):
-                self._unanswered_until = 0.0
-            raise
-        return [job for job in claimed if (job.id, job.attempt) not in ours]
+        known = {*self._running, *self._acker.pending_keys()}
+        return await self._lost.find(self.options.queue, known)
 
     def _workers(self) -> list[str] | None:
         if self.options.workers == "any":
@@ -377,7 +351,7 @@ class Producer:
             await asyncio.wait([self._task], timeout=max(timeout, UNWIND))
             if self._task.cancel():
                 # The server may not hear that it was, and claim jobs later.
-                self._unanswered_until = time.monotonic() + CLAIM_WATCH
+                self._lost.watch()
                 await asyncio.wait([self._task], timeout=UNWIND)
 
     async def _hand_back_lost_claims(self) -> None:
@@ -405,7 +379,7 @@ class Producer:
             logger.error("queue %s stopped before the outcomes of jobs %s were written", self.options.queue, lost)
         await self._returns.write(_until(deadline))
         await self._drops.stop()
-        self._may_claim = self._unanswered
+        self._may_claim = self._lost.possible
         if self._pulse is not None and not (self._may_claim and self.unfinished):
             await self._part(self._pulse, _until(deadline))
 

@@ -10,7 +10,8 @@ from proxy import wire_to
 
 from bridge.engine import Ack
 from bridge.pubsub.throttle import Throttle
-from bridge.queues import acker, aside, outage, producer
+from bridge.queues import acker, aside, outage
+from bridge.queues import claims as lost_claims
 from bridge.queues.acker import Acker
 from bridge.queues.backoff import RetryDelay
 from bridge.queues.outcome import Outcome
@@ -177,7 +178,7 @@ async def test_claims_of_a_lost_answer_are_looked_for_until_somebody_can_tell(
 async def test_claims_are_looked_for_after_an_outage_that_lasts_longer_than_the_watch(
     installed, worker, ends, registry, monkeypatch
 ):
-    monkeypatch.setattr(producer, "CLAIM_WATCH", 0.5)
+    monkeypatch.setattr(lost_claims, "CLAIM_WATCH", 0.5)
     monkeypatch.setattr(outage, "RetryDelay", after(0.05))
 
     async def process(_job):
@@ -274,7 +275,7 @@ async def test_a_job_whose_outcome_was_put_aside_is_not_run_again(start, worker,
         gate.open()
         await ends.of(job)
         queue = oban._parts.queues._producers["default"]
-        queue._unanswered_until = time.monotonic() + 60
+        queue._lost._until = time.monotonic() + 60
         with events_of("oban.engine.fetch_jobs.stop") as fetches:
             queue.wake()
             await fetches.next()

@@ -129,7 +129,7 @@ async def test_after_a_lost_answer_claims_are_looked_for_no_faster_than_the_cool
         return await claimed(*args)
 
     monkeypatch.setattr(queue._engine, "claimed", counted)
-    queue._unanswered_until = time.monotonic() + HOURS
+    queue._lost._until = time.monotonic() + HOURS
     for _ in range(20):
         queue.wake()
         await oban.count_jobs()
@@ -225,7 +225,7 @@ async def test_a_job_that_is_cancelled_while_lost_claims_are_looked_for_ends(
         return found
 
     monkeypatch.setattr(queue._engine, "claimed", slow)
-    queue._unanswered_until = time.monotonic() + HOURS
+    queue._lost._until = time.monotonic() + HOURS
     queue.wake()
     async with asyncio.timeout(10):
         await asked.wait()

@@ -272,7 +272,7 @@ async def test_jobs_rescued_before_their_fetch_was_answered_are_left_alone(insta
                 "update oban_jobs set attempt = 2, attempted_by = array['b', gen_random_uuid()::text] where id = $1",
                 theirs.id,
             )
-            await until(lambda: asyncio.sleep(0, oban._parts.queues._producers["default"]._unanswered))
+            await until(lambda: asyncio.sleep(0, oban._parts.queues._producers["default"]._lost.possible))
             between.delay(0)
             await ends.first(1, patience=RETURN)
     assert seen == [(ours.id, 1)]

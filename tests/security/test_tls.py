@@ -311,7 +311,8 @@ async def test_all_connections_of_a_node_are_encrypted(encrypted, certificates, 
         await asyncio.wait_for(connected(oban), 10)
         await ends.of(await oban.enqueue(cls.new()))
         beaten = oban._runtime.heartbeat
-        await asyncio.to_thread(asyncio.run, beaten._relieve(blame=True))  # what the thread does for a loop that is blocked
+        # What the thread does for a loop that is blocked.
+        await asyncio.to_thread(asyncio.run, beaten._relieve(blame=True))
         assert beaten.relieved == 1
     assert len(encrypted.ways) >= 4
     assert set(encrypted.ways) == {"tls"}
