@@ -108,6 +108,8 @@ class ConnectionsUsedUp(Outage):
             except (asyncpg.TooManyConnectionsError, OSError):
                 refused.set()
                 await asyncio.sleep(0.01)
+            except asyncpg.PostgresError:  # it was ended with the others before it had its name
+                await asyncio.sleep(0.01)
 
     async def _connect(self, ground: Ground) -> Any:
         return await asyncpg.connect(ground.site.dsn, server_settings={"application_name": _GREEDY})
