@@ -214,7 +214,11 @@ async def test_without_the_option_there_are_no_children(node, client):
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 async def test_a_signal_to_all_processes_lets_running_jobs_end(node, client, number):
-    running = node("--processes", "2")
+    before = signal.signal(number, lambda *_: None)  # a program inherits what is ignored, as under `nohup`
+    try:
+        running = node("--processes", "2")
+    finally:
+        signal.signal(number, before)
     job = await client.enqueue(Job("Tests.Slow", args={"seconds": 1}))
     child = await running.begun()
     os.killpg(running.process.pid, number)
