@@ -106,18 +106,21 @@ class Stager(Service):
             return
         self._looked = self._begun
         may = self._mode == "on" or (self._mode == "auto" and (promised > 0 or self._is_up()))
+        # What this node tells of itself has to fit what it does in this round; an election may end meanwhile.
+        settled = self._situation.settled
+        # Where no lease can be had, and where a leader has fallen silent, several nodes stage, each for itself.
+        heard = self._situation.hears and self._situation.beat(0.0) != ""
         outlook = await self._look_out(may)
         stages = may and not outlook.elixir
         self._stages = stages and not self._refused
         # A leader of Elixir's that this node hears announces every queue that has jobs; it has to renew its lease.
         rest = max((left for node, left in outlook.elixir.items() if self._situation.hears_of(node)), default=0.0)
-        # Where no lease can be had, and where a leader has fallen silent, several nodes stage, each for itself.
-        tells = self._stages and self._situation.hears and self._situation.beat(0.0) != ""
+        tells = self._stages and heard
         # It may be dead all the same: one node keeps an eye on late jobs.
         watches = may and self._situation.leads
         self._rest = 0.0 if watches else min(rest, TRUST)
         # A look of its own at a time while another node promises to stage is no news.
-        if not promised and (rest or self._situation.settled):
+        if not promised and (rest or settled):
             self._settle(self._describe(outlook, stages=stages), alone=not rest and not tells)
         await self._wake(set(outlook.ready))
         if may and outlook.due:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import asyncpg
 import pytest
+from engine.rig import blocked
 from maintenance.test_stager import just_due, lease
 from proxy import wire_to
 from queues.conftest import ends
@@ -234,8 +235,7 @@ async def test_no_election_ends_while_jobs_are_being_staged(node, conn, installe
         await lease(other)
         due = await insert_row(conn, state="scheduled", scheduled_at=DUE)
         staging = asyncio.create_task(oban._parts.engine.stage([], allowed=True, heed=True))
-        waiting = "select count(*) from pg_locks where not granted and mode = 'ShareLock'"
-        await until(lambda: conn.fetchval(waiting))
+        await blocked(conn)
     assert await staging == (0, set())
     assert (await row_of(conn, due))["state"] == "scheduled"
     await other.close()
@@ -251,8 +251,7 @@ async def test_a_default_isolation_hides_no_election_from_who_stages(node, conn,
         await lease(other)
         await insert_row(conn, state="scheduled", scheduled_at=DUE)
         staging = asyncio.create_task(oban._parts.engine.stage([], allowed=True, heed=True))
-        waiting = "select count(*) from pg_locks where not granted and mode = 'ShareLock'"
-        await until(lambda: conn.fetchval(waiting))
+        await blocked(conn)
     assert await staging == (0, set())
     await other.close()
 

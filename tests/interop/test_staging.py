@@ -5,6 +5,7 @@ from datetime import UTC, timedelta
 
 import asyncpg
 import pytest
+from engine.rig import blocked
 from queues.rig import until
 
 from bridge import Job
@@ -95,7 +96,7 @@ async def test_what_a_stager_of_elixirs_finds_when_it_wakes_was_done_before_it_o
     async def stage_slowly(*args, conn, **options):
         found = await stage(*args, conn=conn, **options)
         waking.append(asyncio.create_task(ex.rpc(STAGE)))
-        await until(lambda: place.conn.fetchval("select count(*) from pg_locks where not granted"))
+        await blocked(place.conn)
         # What the node does that fetches it; it is in this transaction so that the order is sure.
         await conn.execute(f"update {place.table} set state = 'executing', attempt = 1")
         return found
@@ -119,7 +120,7 @@ async def test_without_that_lock_elixirs_stager_sets_back_a_job_that_runs(elixir
     async with other.transaction():
         await other.execute(f"update {place.table} set state = 'executing', attempt = 1")
         waking = asyncio.create_task(ex.rpc(STAGE))
-        await until(lambda: place.conn.fetchval("select count(*) from pg_locks where not granted"))
+        await blocked(place.conn)
     await other.close()
     assert await waking == 1
     assert (await place.row(number))["state"] == "available"

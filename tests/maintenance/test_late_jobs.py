@@ -6,6 +6,7 @@ from datetime import timedelta
 import asyncpg
 import pytest
 from cluster.rig import engine_on
+from engine.rig import blocked
 from queues.rig import insert_row, row_of, states
 
 from bridge.cluster import Situation
@@ -122,12 +123,6 @@ async def elixir(installed):
     conn = await asyncpg.connect(installed)
     yield conn
     await conn.close()
-
-
-async def blocked(conn, count=1):
-    async with asyncio.timeout(10):
-        while await conn.fetchval("select count(*) from pg_locks where not granted") < count:  # noqa: ASYNC110
-            await asyncio.sleep(0.002)
 
 
 async def test_a_stager_of_elixirs_that_wakes_meanwhile_sets_nothing_back(engine, conn, elixir, monkeypatch):

@@ -7,12 +7,16 @@ from datetime import UTC, datetime, timedelta
 
 import asyncpg
 import pytest
-from queues.rig import insert_row, row_of, states, until
+from engine.rig import blocked
+from queues.rig import events_of, insert_row, row_of, states, until
 
+from bridge.cluster import Situation
+from bridge.cluster.beats import Beats
 from bridge.engine import Connections, Engine
 from bridge.engine.schema import inspect
 from bridge.errors import InvalidSetting
 from bridge.maintenance import Stager
+from bridge.telemetry import events
 
 DUE = datetime(2026, 1, 1)  # noqa: DTZ001 - the column holds naive UTC
 QUICK = {"interval": 0.02}
@@ -278,3 +282,34 @@ async def test_a_client_stages_nothing(start, conn):
     oban = await start()
     assert not oban._parts.stager.running
     assert (await row_of(conn, job))["state"] == "scheduled"
+
+
+class Candidate(Situation):
+    """It hears, and no leader is known yet; then it has won the election."""
+
+    hears = True
+    leads = False
+
+    @property
+    def settled(self):
+        return self.leads
+
+    def beat(self, within):
+        return Beats("Oban@python", "a").message(within) if self.leads else ""
+
+
+async def test_an_election_that_is_won_during_a_round_is_told_by_the_next(stager, conn, installed, caplog):
+    caplog.set_level("INFO", "bridge.maintenance")
+    service = stager("default", situation=(situation := Candidate()))
+    other = await asyncpg.connect(installed)
+    with events_of(events.STAGER_SWITCH) as switches:
+        async with asyncio.TaskGroup() as group, other.transaction():
+            await other.execute("lock table oban_jobs in access exclusive mode")
+            group.create_task(service.run_once())
+            await blocked(conn)
+            situation.leads = True
+        assert (switches, caplog.messages) == ([], [])
+        await service.run_once()
+    await other.close()
+    assert [event.mode for _, event in switches] == ["global"]
+    assert caplog.messages == ["this node stages due jobs"]

@@ -118,7 +118,11 @@ async def test_a_queue_whose_fetch_was_cut_short_stays_on_the_list_so_that_its_c
     async with holder.transaction():
         await holder.execute("lock table oban_jobs in share mode")
         oban._parts.queues.wake()
-        waiting = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and query like '-- Claims%'"
+        waiting = """
+            select count(*)
+            from pg_stat_activity
+            where datname = current_database() and wait_event_type = 'Lock' and query like '-- Claims%'
+        """
         await until(lambda: conn.fetchval(waiting))
         await oban.stop_queue("default", local_only=True)
         await until(lambda: asyncio.sleep(0, not oban._parts.queues.check_all()))

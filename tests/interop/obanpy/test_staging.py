@@ -94,7 +94,10 @@ async def test_a_row_that_somebody_holds_makes_bridge_stage_no_job_twice(obanpy,
         bridge = await start(queues={"ours": 1}, name="Second", stager={"interval": 0.05})
 
         async def staged_or_stuck():
-            waits = "select from pg_locks where locktype in ('tuple', 'transactionid') and not granted"
+            waits = """
+                select from pg_stat_activity
+                where datname = current_database() and wait_event in ('tuple', 'transactionid')
+            """
             return await bridge.count_jobs(state="available") == {"available": 97} or await watcher.fetch(waits)
 
         await until(staged_or_stuck)
