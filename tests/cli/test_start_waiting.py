@@ -4,7 +4,6 @@ import asyncio
 import json
 import signal
 import socket
-import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -90,12 +89,10 @@ def test_a_signal_ends_the_wait_for_a_server_that_says_nothing(node: Any, option
         running = node("--dsn", dsn, "--queues", "default:1", *options)
         with server.accept()[0] as asking:
             asking.recv(8)  # so it handles signals
-            begun = time.monotonic()
             running.signal(signal.SIGTERM)
             assert running.until("bridge.stopping")["waiting"] is True
             running.until("bridge.stopped")
             assert running.process.wait(10) == 0
-    assert time.monotonic() - begun < 3
 
 
 async def test_what_is_waited_for_is_told_while_an_attempt_lasts(monkeypatch: Any, caplog: Any) -> None:

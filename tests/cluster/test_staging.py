@@ -132,15 +132,13 @@ def make(registry):
 
 async def test_a_leader_that_stops_leaves_staging_to_the_next_at_once(node, make, ends, conn):
     make(nothing)
-    first = await node("a", instance="A", queues={"other": 1}, stager={"interval": 1})
+    first = await node("a", instance="A", queues={"other": 1}, stager={"interval": 60})
     await leading(first)
-    second = await node("b", instance="B", stager={"interval": 1})
+    second = await node("b", instance="B", stager={"interval": 60})
     await resting(second)
     await insert_row(conn, state="scheduled", scheduled_at=DUE)
-    begun = asyncio.get_running_loop().time()
     await first.stop()
-    await ends.next()
-    assert asyncio.get_running_loop().time() - begun < 1.1
+    await ends.next()  # long before the first one's promise or a round of the second's own
 
 
 NODE = """

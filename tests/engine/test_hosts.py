@@ -39,17 +39,17 @@ async def test_a_silent_host_uses_up_its_own_time_and_not_that_of_the_next(wire)
         took = time.monotonic() - begun
 
     assert await conn.fetchval("select 1") == 1
-    assert 1 <= took < 3
+    assert 1 <= took < 10
     await conn.close()
 
 
 async def test_a_pool_tries_a_silent_host_last_for_a_while(wire):
     with silent_host() as silent:
-        pool = await create_pool(dsn_of(wire, silent, query="?connect_timeout=1"), min_size=1, max_size=3)
+        pool = await create_pool(dsn_of(wire, silent, query="?connect_timeout=3"), min_size=1, max_size=3)
         begun = time.monotonic()
         async with pool.acquire(), pool.acquire(), pool.acquire() as conn:
             assert await conn.fetchval("select 1") == 1
-        assert time.monotonic() - begun < 1
+        assert time.monotonic() - begun < 3
         await pool.close()
 
 

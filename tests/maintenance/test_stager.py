@@ -242,12 +242,12 @@ async def test_a_due_job_runs_soon_and_not_too_early(start, worker, ends, conn):
 
 async def test_jobs_are_staged_again_once_the_lease_of_elixirs_ran_out(start, worker, ends, conn):
     cls = worker(nothing)
+    begun = time.monotonic()
     await lease(conn, seconds=0.5)
     oban = await start(queues={"default": 5}, stager=QUICK)
-    begun = time.monotonic()
     job = await oban.enqueue(cls.new(schedule_in=0))
     await ends.of(job)
-    assert 0.2 < time.monotonic() - begun < 1.5
+    assert time.monotonic() - begun >= 0.5
 
 
 async def test_a_queue_that_snoozes_to_now_comes_back_by_the_stager(start, worker, ends):

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import threading
-import time
 
 import pytest
 
@@ -14,13 +13,11 @@ from .rig import PATIENCE, connected, notify, row_of, until
 
 async def test_a_cancelled_job_stops_within_moments(start, worker, ends, conn, gate):
     cls = worker(gate)
-    oban = await start(queues={"default": 5})
+    oban = await start(queues={"default": 5}, stager={"interval": 600})  # which would find it too
     job = await oban.enqueue(cls.new())
     await gate.entered(1)
-    begun = time.monotonic()
     assert await oban.cancel_job(job)
     event = await ends.of(job)
-    assert time.monotonic() - begun < 0.5
     assert (event.state, event.recorded) == ("cancelled", True)
     assert event.result.reason == "the job was cancelled while it ran"
     row = await row_of(conn, job)
@@ -112,15 +109,13 @@ async def test_a_thread_goes_on_and_the_row_says_so(start, worker, ends, conn):
 
 async def test_a_pkill_of_another_instance_reaches_the_job(start, worker, ends, conn, gate):
     cls = worker(gate)
-    owner = await start(name="Owner", node="a", queues={"default": 5})
+    owner = await start(name="Owner", node="a", queues={"default": 5}, stager={"interval": 600})
     await connected(owner)
     client = await start(name="Client", node="b")
     jobs = await client.enqueue_many(cls.new() for _ in range(3))
     await gate.entered(3)
-    begun = time.monotonic()
     assert await client.cancel_jobs(queue="default", state="executing") == 3
     await ends.first(3)
-    assert time.monotonic() - begun < 0.5
     for job in jobs:
         row = await row_of(conn, job)
         assert (row["state"], len(row["errors"])) == ("cancelled", 1)

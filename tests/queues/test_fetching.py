@@ -8,7 +8,7 @@ import pytest
 from bridge.queues import pace, producer
 from bridge.queues.pace import Pace
 
-from .rig import events_of, insert_row, until
+from .rig import PATIENCE, events_of, insert_row, until
 
 HOURS = 3600
 
@@ -186,7 +186,7 @@ async def test_a_pause_ends_with_the_last_job_of_the_fetch_before_it():
     for number in running:
         its.end(number)
     its.is_ample(4, 10)
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(PATIENCE):
         await pausing
 
 
