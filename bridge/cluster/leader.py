@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 from bridge import telemetry
+from bridge.clock import elapsed
 from bridge.engine import Election, Engine, is_unavailable
 from bridge.errors import InvalidSetting, SchemaError
 from bridge.jobs.checks import seconds
@@ -23,9 +24,6 @@ RELEASE: Final = 1.0
 
 #: Seconds from one election to the next at least, however many messages ask for one.
 GAP: Final = 0.05
-
-#: A clock that also counts while the machine sleeps, where there is one: a lease runs out meanwhile.
-_CLOCK: Final[int | None] = getattr(time, "CLOCK_BOOTTIME", None)
 
 
 def check_leader(*, interval: Any = 30.0, enabled: Any = True) -> None:
@@ -78,7 +76,7 @@ class Leader:
     @property
     def is_leader(self) -> bool:
         """Whether this node leads: it holds the lease, which has not run out by this node's own clock."""
-        return _elapsed() < self._until
+        return elapsed() < self._until
 
     @property
     def running(self) -> bool:
@@ -137,7 +135,7 @@ class Leader:
 
     async def run_once(self) -> Election:
         """Hold an election."""
-        asked = _elapsed()
+        asked = elapsed()
         with self._span() as span:
             async with asyncio.timeout(self.interval / 2):
                 election = await self._engine.elect(self.lease, self.node, self.interval)
@@ -198,7 +196,3 @@ class Leader:
         self._failures += 1
         delay: float = min(0.25 * 2.0 ** min(self._failures, 10), 5.0, self.interval / 2)
         return delay * random.uniform(0.9, 1.1)  # noqa: S311 - jitter is no secret
-
-
-def _elapsed() -> float:
-    return time.monotonic() if _CLOCK is None else time.clock_gettime(_CLOCK)

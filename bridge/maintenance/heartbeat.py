@@ -5,17 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Final
 
+from bridge.clock import elapsed
 from bridge.engine import Engine, is_denied
 from bridge.errors import SchemaError
 from bridge.maintenance.log import logger
 from bridge.maintenance.service import Service
-
-#: A clock that also counts while the machine sleeps, where there is one: a heart stands still meanwhile.
-_CLOCK: Final[int | None] = getattr(time, "CLOCK_BOOTTIME", None)
 
 _NEVER: Final = float("-inf")
 
@@ -99,7 +96,7 @@ class Heartbeat(Service):
         """Beat for all producers."""
         if self._listed:
             await self._forget_retired()
-        if self._producers and _elapsed() >= self._retry_at:
+        if self._producers and elapsed() >= self._retry_at:
             async with self._beating:
                 await self._beat()
 
@@ -160,12 +157,12 @@ class Heartbeat(Service):
                 )
             self._prepared = self._listed = False
             self._beaten = {}
-            self._retry_at = _elapsed() + RETRY
+            self._retry_at = elapsed() + RETRY
         else:
             self._listed, self._retry_at = True, _NEVER
 
     async def _send(self, conn: Any = None) -> None:
-        begun = _elapsed()
+        begun = elapsed()
         producers = self._producers
         await self._engine.beat(
             producers, instance=self._instance, node=self._node, rescue_after=self.rescue_after, conn=conn
@@ -174,7 +171,7 @@ class Heartbeat(Service):
 
     def _late(self, uuids: Iterable[str]) -> bool:
         oldest = min((self._beaten.get(uuid, _NEVER) for uuid in uuids), default=float("inf"))
-        return _elapsed() - oldest > 2 * self.interval
+        return elapsed() - oldest > 2 * self.interval
 
     # Forgetting
 
@@ -194,11 +191,11 @@ class Heartbeat(Service):
     # The thread
 
     def _watch(self) -> None:
-        seen = _elapsed()
+        seen = elapsed()
         wait = expected = self.interval / 4
         while not self._stopped.wait(wait):
-            still = _elapsed() - seen - expected
-            seen, expected = _elapsed(), wait
+            still = elapsed() - seen - expected
+            seen, expected = elapsed(), wait
             suspended = still > 2 * self.interval
             if suspended:
                 self._tell_of_suspension(still)
@@ -247,7 +244,3 @@ class Heartbeat(Service):
                 "the event loop is blocked, or the pool has no connection free: a thread keeps up the heartbeat; let "
                 "what blocks it be a plain `def`, which runs in a thread, or raise pool_options.max_size",
             )
-
-
-def _elapsed() -> float:
-    return time.monotonic() if _CLOCK is None else time.clock_gettime(_CLOCK)

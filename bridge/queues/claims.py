@@ -6,10 +6,10 @@ import time
 from collections.abc import Collection
 from typing import Any, Final
 
+from bridge.clock import elapsed
 from bridge.engine import Engine, is_unavailable
 from bridge.errors import SchemaError
 from bridge.jobs import Job
-from bridge.queues.clock import elapsed
 from bridge.queues.info import Pulse
 
 #: Seconds after a lost answer in which the fetch may still claim jobs: the server may be waiting for a lock.

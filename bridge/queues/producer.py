@@ -11,12 +11,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from bridge import telemetry
+from bridge.clock import elapsed
 from bridge.engine import Engine
 from bridge.jobs import Job, Registry
 from bridge.queues.acker import Acker, RefusedOutcome
 from bridge.queues.bounded import within
 from bridge.queues.claims import LostClaims
-from bridge.queues.clock import elapsed
 from bridge.queues.drops import Drops
 from bridge.queues.execution import Execution
 from bridge.queues.info import Pulse, QueueInfo

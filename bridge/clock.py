@@ -1,4 +1,4 @@
-"""A clock for the silence of processes: it also counts while the machine sleeps, where there is such a clock."""
+"""A clock for leases and silence: it also counts while the machine sleeps, where there is such a clock."""
 
 from __future__ import annotations
 
