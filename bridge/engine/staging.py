@@ -27,6 +27,10 @@ LATE = 1.25
 #: How many of them are staged at once: meanwhile nobody can write jobs.
 LATE_LIMIT = 1_000
 
+#: How long a transaction that holds up elections, or writers of jobs, may wait for its lock, and idle.
+ELECTION_LIMITS = ("300ms", "2s")
+WRITE_LIMITS = ("100ms", "500ms")
+
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
@@ -168,13 +172,13 @@ class Staging:
     async def _elections_held(self) -> AsyncIterator[Any]:
         async with self._connections.transaction() as conn:
             if self.catalog.has_peers:
-                await self._hold("hold_elections", ("300ms", "2s"), conn)
+                await self._hold("hold_elections", ELECTION_LIMITS, conn)
             yield conn
 
     @asynccontextmanager
     async def _writes_held(self) -> AsyncIterator[Any]:
         async with self._connections.transaction() as conn:
-            await self._hold("hold_writes", ("100ms", "500ms"), conn)
+            await self._hold("hold_writes", WRITE_LIMITS, conn)
             yield conn
 
     async def _hold(self, lock: str, limits: tuple[str, str], conn: Any) -> None:

@@ -193,13 +193,16 @@ class Heartbeat(Service):
     def _watch(self) -> None:
         seen = elapsed()
         wait = expected = self.interval / 4
+        suspended = False  # and not heard since
         while not self._stopped.wait(wait):
             still = elapsed() - seen - expected
             seen, expected = elapsed(), wait
-            suspended = still > 2 * self.interval
-            if suspended:
+            if still > 2 * self.interval:
+                suspended = True
                 self._tell_of_suspension(still)
-            if not self.is_heard():
+            if self.is_heard():
+                suspended = False
+            else:
                 expected += self.interval
                 try:
                     asyncio.run(self._relieve(blame=not suspended))

@@ -105,9 +105,9 @@ class Stager(Service):
             await self._wake(set())
             return
         self._looked = self._begun
-        may = self._mode == "on" or (self._mode == "auto" and (promised > 0 or self._is_up()))
-        # What this node tells of itself has to fit what it does in this round; an election may end meanwhile.
+        # What this node tells of itself has to fit what it does in this round; time passes, and an election may end.
         settled = self._situation.settled
+        may = self._mode == "on" or (self._mode == "auto" and (promised > 0 or self._is_up()))
         # Where no lease can be had, and where a leader has fallen silent, several nodes stage, each for itself.
         heard = self._situation.hears and self._situation.beat(0.0) != ""
         outlook = await self._look_out(may)

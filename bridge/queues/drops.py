@@ -66,6 +66,8 @@ class Drops:
     async def stop(self) -> None:
         """Tell of what was not told yet, by what is known."""
         self.abandon()
+        if self._task is not None:
+            await asyncio.wait([self._task])  # It puts back what it was about to tell.
         if self._new:
             await self._tell()
 
@@ -78,7 +80,11 @@ class Drops:
     async def _tell(self) -> None:
         dropped, self._new = self._new, []
         running = [claim for claim in self._running() if claim not in self._told]
-        taken = await self._taken([*dropped, *running][:LOOKS])
+        try:
+            taken = await self._taken([*dropped, *running][:LOOKS])
+        except asyncio.CancelledError:
+            self._new = dropped + self._new
+            raise
         lost = [claim for nth, claim in enumerate(dropped) if claim in taken or (taken and nth >= LOOKS)]
         held = [claim for claim in running if claim in taken]
         ended = {*self._new}

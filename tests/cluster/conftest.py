@@ -4,12 +4,19 @@ from contextlib import AsyncExitStack
 
 import pytest
 from queues.conftest import gate, worker
+from queues.rig import PATIENCE
 
 from bridge.cluster import Leader
 
 from .rig import engine_on
 
 __all__ = ["gate", "worker"]
+
+
+@pytest.fixture(autouse=True)
+def patient_releases(monkeypatch):
+    """A release that gets no answer in time tells nobody; here that may take as long as anything else."""
+    monkeypatch.setattr("bridge.cluster.leader.RELEASE", PATIENCE)
 
 
 @pytest.fixture

@@ -4,10 +4,17 @@ from contextlib import AsyncExitStack
 
 import pytest
 from queues.conftest import ends, gate, worker
+from queues.rig import PATIENCE
 
 from .rig import Clock, node_on
 
 __all__ = ["ends", "gate", "worker"]
+
+
+@pytest.fixture(autouse=True)
+def patient_releases(monkeypatch):
+    """A release that gets no answer in time leaves the lease; here that may take as long as anything else."""
+    monkeypatch.setattr("bridge.cluster.leader.RELEASE", PATIENCE)
 
 
 @pytest.fixture

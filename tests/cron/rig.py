@@ -1,13 +1,19 @@
 """A scheduler with a clock that tests set."""
 
 import json
+import logging
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from cluster.rig import engine_on
 
 from bridge.cluster import Leader
 from bridge.cron import Scheduler, load_crontab, parse_cron
+
+EVERY = {"expression": "* * * * *", "worker": "W", "name": "every"}
+HOURLY = {"expression": "@hourly", "worker": "W", "name": "hourly"}
+BOOT = {"expression": "@reboot", "worker": "W", "name": "boot"}
 
 
 class Clock:
@@ -50,3 +56,16 @@ async def jobs_of(conn):
 async def metas(conn):
     rows = await conn.fetch("select meta from oban_jobs order by id")
     return [json.loads(row["meta"]) for row in rows]
+
+
+async def nothing(_job):
+    return None
+
+
+@pytest.fixture(autouse=True)
+def a_worker(worker):
+    return worker(nothing, name="W")
+
+
+def warnings(caplog):
+    return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]

@@ -1,6 +1,7 @@
 """An instance starts also where its database, or Oban's tables in it, are not there yet."""
 
 import asyncio
+import os
 
 import asyncpg
 import pytest
@@ -109,14 +110,15 @@ async def test_it_waits_for_a_server_to_which_no_way_leads(caplog, host):
 
 
 async def test_it_waits_for_the_database(caplog):
-    oban = Oban(dsn=dsn_of("not_there_yet"), connect="background")
+    name = f"not_there_yet_{os.getpid()}"
+    oban = Oban(dsn=dsn_of(name), connect="background")
     async with oban:
         await until(lambda: asyncio.sleep(0, waiting(caplog)))
-        await run_on_server("create database not_there_yet")
-        await migrate(dsn_of("not_there_yet"))
+        await run_on_server(f"create database {name}")
+        await migrate(dsn_of(name))
         async with asyncio.timeout(PATIENCE):
             await oban.ready()
-    await run_on_server("drop database not_there_yet with (force)")
+    await run_on_server(f"drop database {name} with (force)")
 
 
 async def test_it_can_be_stopped_while_it_waits(database, caplog):

@@ -7,7 +7,7 @@ from queues.rig import PATIENCE, events_of, until
 
 from bridge import Job, Oban
 from bridge.errors import InvalidSetting
-from bridge.maintenance import Service
+from bridge.maintenance import Service, service
 from bridge.telemetry import events
 
 
@@ -52,7 +52,8 @@ async def test_only_the_leaders_service_knows_that_it_leads(start):
     assert (leading.led, following.led) == (True, False)
 
 
-async def test_services_that_can_not_be_ended_hold_up_a_stop_once_and_not_each(start):
+async def test_services_that_can_not_be_ended_hold_up_a_stop_once_and_not_each(start, monkeypatch):
+    monkeypatch.setattr(service, "UNWIND", PATIENCE / 5)
     loose, entered = asyncio.Event(), asyncio.Semaphore(0)
 
     class Stubborn(Service):
@@ -64,7 +65,7 @@ async def test_services_that_can_not_be_ended_hold_up_a_stop_once_and_not_each(s
                 except asyncio.CancelledError:
                     continue
 
-    services = [Stubborn(f"stubborn-{nth}", 60) for nth in range(5)]
+    services = [Stubborn(f"stubborn-{nth}", 60) for nth in range(10)]
     oban = await start(queues={"default": 1}, services=services)
     for _ in services:
         await asyncio.wait_for(entered.acquire(), PATIENCE)

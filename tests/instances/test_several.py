@@ -139,6 +139,7 @@ from bridge import Oban, Worker, worker
 @worker(queue="default", name="W")
 class W(Worker):
     async def process(self, job):
+        await asyncio.sleep(0.05)  # so that none does it all while the others don't get to it
         print(json.dumps({"job": job.id, "attempt": job.attempt}), flush=True)
 
 async def main(dsn, node):
@@ -159,7 +160,7 @@ async def test_nodes_of_one_instance_share_a_table_and_run_each_job_once(install
         )
         for name in ("a", "b", "c")
     ]
-    told = [json.loads(await asyncio.wait_for(each.stdout.readline(), 30)) for each in nodes]
+    told = [json.loads(await asyncio.wait_for(each.stdout.readline(), 60)) for each in nodes]
     assert all(len(each["nodes"]) >= 2 for each in told)
     async with Oban(dsn=installed, name="Client") as client:
         from bridge import Job
@@ -169,7 +170,7 @@ async def test_nodes_of_one_instance_share_a_table_and_run_each_job_once(install
     async def done():
         return await states(conn) == {"completed": 300}
 
-    await until(done, patience=30)
+    await until(done, patience=60)
     for each in nodes:
         each.stdin.close()
     ran = [json.loads(line) for each in nodes for line in (await each.stdout.read()).splitlines()]

@@ -4,6 +4,7 @@ import asyncio
 import sys
 
 import pytest
+from queues.rig import PATIENCE
 
 from bridge.errors import InvalidWorker, JobError, UnknownWorker
 from bridge.jobs import Registry, Worker
@@ -43,7 +44,7 @@ async def test_a_row_with_the_name_of_a_module_is_left_alone(start, conn):
     oban = await start(queues={"alpha": {"limit": 5, "workers": "any"}})
 
     jobs = []
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while len(jobs) < 2:
             jobs = await oban.jobs(state="retryable")
 

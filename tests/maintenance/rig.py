@@ -13,8 +13,8 @@ import asyncpg
 from bridge.engine import Connections, Engine
 from bridge.engine.schema import inspect
 
-#: What a node may be silent for in these tests: short, yet long enough for a busy machine.
-RESCUE_AFTER = 2.0
+#: What a node may be silent for in these tests: short, yet long enough for a machine that stands still for moments.
+RESCUE_AFTER = 5.0
 
 IMPORT = ("--import", "work_here")
 
@@ -43,7 +43,7 @@ class BlockOnce(Worker):
         say(event="held", job=job.id, attempt=job.attempt)
         if job.attempt > 1:
             await asyncio.Event().wait()
-        time.sleep(0.5)
+        time.sleep(2)  # not so long that a thread has to beat meanwhile, and long enough to be stopped in
 
 @worker(queue="default", name="Tests.Run")
 class Run(Worker):
@@ -73,15 +73,29 @@ class NodeProcess:
         self.lines = []
 
     async def until(self, event, **fields):
-        return await asyncio.wait_for(asyncio.to_thread(self._until, event, fields), 30)
+        """Wait until it tells of an event with these fields, and return its line."""
+        return await self._read(event, lambda line: line["event"] == event and fields.items() <= line.items())
 
-    def _until(self, event, fields):
+    async def says(self, words):
+        """Wait until a message that begins with these words stands in its log, unless it does."""
+        if not [text for text in self.messages if text.startswith(words)]:
+            await self._read(words, lambda line: str(line.get("message")).startswith(words))
+
+    @property
+    def messages(self):
+        """The log's messages that were read so far."""
+        return [line["message"] for line in self.lines if line["event"] == "bridge.log"]
+
+    async def _read(self, wanted, fits):
+        return await asyncio.wait_for(asyncio.to_thread(self._read_until, wanted, fits), 40)
+
+    def _read_until(self, wanted, fits):
         for text in self.process.stdout:
             line = json.loads(text)
             self.lines.append(line)
-            if line["event"] == event and fields.items() <= line.items():
+            if fits(line):
                 return line
-        raise AssertionError(f"it ended without {event}: {self.lines} {self.process.stderr.read()}")
+        raise AssertionError(f"it ended without {wanted}: {self.lines} {self.process.stderr.read()}")
 
     def kill(self):
         """End it as a crash does; nothing is tidied up."""

@@ -3,14 +3,13 @@
 import asyncio
 import os
 import signal
-import time
+from datetime import timedelta
 
 import pytest
 from proxy import wire_to
 from queues.rig import row_of, until
 
 from bridge import Job
-from bridge.maintenance.lifeline import LOOKS
 
 from .rig import RESCUE_AFTER, NodeProcess, producer
 
@@ -54,11 +53,11 @@ async def test_a_job_of_a_node_that_was_killed_runs_on_another_one_in_time(spawn
     await other.until("bridge.started")
     before = await row_of(conn, job)
     dying.kill()
-    killed = time.monotonic()
-    held = await other.until("held", job=job.id)
+    last = await last_beat(conn, "dying")
+    held = await other.until("held", job=job.id)  # long before anybody would have taken it for dead by default
     assert held["attempt"] == 2
-    assert RESCUE_AFTER / 2 < time.monotonic() - killed < RESCUE_AFTER * (1 + 1 / LOOKS) + 2
     after = await row_of(conn, job)
+    assert after["attempted_at"] - last >= timedelta(seconds=RESCUE_AFTER)
     assert after["attempted_by"][0] == "other"
     changed = {column for column in before if before[column] != after[column]}
     assert changed == {"attempt", "attempted_at", "attempted_by"}  # those of the second fetch alone
@@ -69,10 +68,9 @@ async def test_a_job_without_attempts_left_is_discarded_and_one_of_a_living_node
     await dying.until("bridge.started")
     last = await client.enqueue(Job("Tests.Hold", max_attempts=1))
     await dying.until("held", job=last.id)
-    living = spawn("living")
+    living = spawn("living", queues="default:10,living:1")
     await living.until("bridge.started")
-    await client.pause_queue("default", node="dying")
-    running = await client.enqueue(Job("Tests.Hold", max_attempts=1))
+    running = await client.enqueue(Job("Tests.Hold", queue="living", max_attempts=1))
     await living.until("held", job=running.id)
     dying.kill()
     await until(lambda: is_state(conn, last, "discarded"), 30)
@@ -131,10 +129,9 @@ async def test_a_process_that_was_stopped_for_long_comes_back_and_overwrites_not
     finally:
         os.kill(stopped.process.pid, signal.SIGCONT)
     told = "others took this node for dead and have its jobs now: {}; what comes of these here is dropped"
-    await stopped.until("bridge.log", message=told.format(job.id))
-    messages = [line["message"] for line in stopped.lines if line.get("event") == "bridge.log"]
-    assert [text for text in messages if text.startswith("this process stood still for ")]
-    assert not [text for text in messages if "event loop" in text]
+    await stopped.says(told.format(job.id))
+    await stopped.says("this process stood still for ")
+    assert not [text for text in stopped.messages if "event loop" in text]
     assert await row_of(conn, job) == theirs
     # It is alive and well, and is listed again.
     other.kill()
@@ -145,7 +142,7 @@ async def test_a_process_that_was_stopped_for_long_comes_back_and_overwrites_not
 
 async def test_a_node_that_was_cut_off_for_long_finds_its_job_rescued_and_goes_on(spawn, client, conn, installed):
     async with wire_to(installed) as wire:
-        cut_off = spawn("cut-off", dsn=wire.dsn)
+        cut_off = spawn("cut-off", dsn=wire.dsn, queues="default:10,own:1")
         await cut_off.until("bridge.started")
         job = await client.enqueue(Job("Tests.Hold"))
         await cut_off.until("held", job=job.id)
@@ -159,8 +156,7 @@ async def test_a_node_that_was_cut_off_for_long_finds_its_job_rescued_and_goes_o
         assert await row_of(conn, job) == held
         assert cut_off.process.poll() is None
         # What it takes from now on is its own.
-        await client.pause_queue("default", node="other")
-        after = await client.enqueue(Job("Tests.Hold"))
+        after = await client.enqueue(Job("Tests.Hold", queue="own"))
         await cut_off.until("held", job=after.id)
         other.kill()
         assert (await cut_off.until("held", job=job.id))["attempt"] == 3
@@ -178,7 +174,7 @@ async def beats(conn, node):
 
 async def test_an_outage_for_all_costs_no_node_its_jobs(spawn, client, conn, installed):
     """Longer than anybody may be silent. The leader is back before the other, and sees nothing but silence at first."""
-    patience = {"LIFELINE_RESCUE_AFTER": 6, "LIFELINE_INTERVAL": 0.1}
+    patience = {"LIFELINE_RESCUE_AFTER": 10, "LIFELINE_INTERVAL": 0.1}
     async with wire_to(installed) as first, wire_to(installed) as second:
         late, leader = spawn("late", dsn=first.dsn, **patience), spawn("leader", dsn=second.dsn, **patience)
         for node in (late, leader):
@@ -187,7 +183,7 @@ async def test_an_outage_for_all_costs_no_node_its_jobs(spawn, client, conn, ins
         await until(lambda: all_executing(conn, len(jobs)), 30)
         before = {job.id: await row_of(conn, job) for job in jobs}
         await asyncio.gather(first.cut(), second.cut())
-        await until(lambda: silent(conn, 7), 30)
+        await until(lambda: silent(conn, 11), 40)
         await second.open()
         await until(lambda: leads(conn, "leader"), 30)
         since = await last_beat(conn, "leader")

@@ -11,8 +11,9 @@ import asyncpg
 import pytest
 from cluster.rig import poor_role
 from proxy import wire_to
-from queues.rig import until
+from queues.rig import PATIENCE, until
 
+from bridge.clock import elapsed
 from bridge.engine import connect
 from bridge.errors import SchemaError
 from bridge.maintenance import Heartbeat
@@ -78,18 +79,16 @@ async def test_only_a_beat_that_is_long_ago_is_followed_by_another_before_a_clai
 
 async def test_all_producers_beat_together_four_times_in_their_time(engine, conn):
     async with beating(engine, rescue_after=4.0) as heart:
+        assert 4 * min(heart._delay() for _ in range(1_000)) >= 4.0 * 0.9
+        assert 4 * max(heart._delay() for _ in range(1_000)) <= 4.0 * 1.1
         uuids = [a_uuid() for _ in range(5)]
         await asyncio.gather(*(heart.ensure(uuid, f"q{nth}") for nth, uuid in enumerate(uuids)))
         before = await listed(conn)
-        begun = time.monotonic()
-        for _ in range(2):
-            await heart.wait_for_round()
+        await heart.wait_for_round()
         after = await listed(conn)
         assert after.keys() == before.keys() == set(uuids)
-        assert len({row["beat_at"] for row in after.values()}) <= 5
         assert all(after[uuid]["beat_at"] > before[uuid]["beat_at"] for uuid in uuids)
         assert all(after[uuid]["started_at"] == before[uuid]["started_at"] for uuid in uuids)
-        assert time.monotonic() - begun < 8  # each is two rounds of a second at most
 
 
 async def test_a_producer_whose_row_was_deleted_is_listed_anew(engine, conn):
@@ -134,9 +133,8 @@ async def test_forgetting_ends_in_time_though_the_database_says_nothing(installe
         uuid = a_uuid()
         await heart.ensure(uuid, "a")
         wire.freeze()
-        begun = time.monotonic()
-        await heart.forget(uuid, 0.2)
-        assert time.monotonic() - begun < 5
+        async with asyncio.timeout(PATIENCE):
+            await heart.forget(uuid, 0.2)
         assert "taken for dead" in caplog.text
         engine._connections.pool.terminate()
 
@@ -145,7 +143,7 @@ async def test_forgetting_ends_in_time_though_the_database_says_nothing(installe
 
 
 async def test_a_thread_beats_while_a_worker_blocks_the_event_loop(engine, installed, conn, caplog):
-    async with beating(engine, rescue_after=1.0, connect=lambda: connect(installed)) as heart:
+    async with beating(engine, rescue_after=6.0, connect=lambda: connect(installed)) as heart:
         await heart.ensure(a_uuid(), "a")
         observed = []
 
@@ -154,8 +152,8 @@ async def test_a_thread_beats_while_a_worker_blocks_the_event_loop(engine, insta
 
             async def look():
                 other = await asyncpg.connect(installed)
-                end = time.monotonic() + 3
-                while time.monotonic() < end:
+                end = time.monotonic() + 20
+                while heart.relieved < 2 and time.monotonic() < end:
                     observed.append(await silence(other))
                     await asyncio.sleep(0.05)
                 await other.close()
@@ -167,7 +165,7 @@ async def test_a_thread_beats_while_a_worker_blocks_the_event_loop(engine, insta
         block()
         assert heart.relieved >= 2
         assert len(observed) > 10
-        assert max(observed) < 1.0
+        assert max(observed) < 6.0
         assert "the event loop is blocked" in caplog.text
 
 
@@ -179,7 +177,9 @@ async def test_a_thread_beats_while_nobody_reads_the_log(engine, installed):
         async with beating(engine, rescue_after=1.0, connect=lambda: connect(installed)) as heart:
             await heart.ensure(a_uuid(), "a")
             with log.lock:
-                time.sleep(3)  # noqa: ASYNC251 - as a worker that blocks the loop
+                end = time.monotonic() + PATIENCE
+                while heart.relieved < 3 and time.monotonic() < end:
+                    time.sleep(0.01)  # noqa: ASYNC251 - as a worker that blocks the loop
                 assert heart.relieved >= 3
     finally:
         logging.getLogger("bridge.maintenance").removeHandler(log)
@@ -191,30 +191,34 @@ async def test_a_thread_beats_while_the_pool_has_no_connection_free(installed, c
         async with beating(engine, rescue_after=1.0, connect=lambda: connect(installed)) as heart:
             await heart.ensure(a_uuid(), "a")
             held = [await pool.acquire() for _ in range(4)]
-            await until(lambda: asyncio.sleep(0, heart.relieved >= 2))
-            assert await silence(conn) < 1.0
+            before = await conn.fetchval("select beat_at from bridge_producers")
+            relieved = heart.relieved
+            await until(lambda: asyncio.sleep(0, heart.relieved >= relieved + 2))
+            assert await conn.fetchval("select beat_at from bridge_producers") > before
             for each in held:
                 await pool.release(each)
 
 
 async def test_the_thread_opens_no_connection_while_all_is_well(engine, installed):
-    opened = []
+    opened, looks = [], []
 
     async def counted():
         opened.append(1)
         return await connect(installed)
 
-    async with beating(engine, rescue_after=1.0, connect=counted) as heart:
+    async with beating(engine, rescue_after=12.0, connect=counted) as heart:
+        is_heard = heart.is_heard
+        heart.is_heard = lambda: looks.append(1) or is_heard()
         await heart.ensure(a_uuid(), "a")
-        for _ in range(3):
-            await heart.wait_for_round()
+        await until(lambda: asyncio.sleep(0, len(looks) >= 3))
         assert opened == []
 
 
 async def test_the_thread_ends_with_the_service(engine, installed):
+    before = set(threads())  # another test's may be about to end
     async with beating(engine, rescue_after=0.4, connect=lambda: connect(installed)):
-        assert len(threads()) == 1
-    await until(lambda: asyncio.sleep(0, not threads()))
+        [thread] = set(threads()) - before
+    await until(lambda: asyncio.sleep(0, not thread.is_alive()))
 
 
 # Outages, and roles that may not
@@ -229,11 +233,11 @@ async def test_an_outage_is_followed_by_a_beat_soon(installed, conn):
         await heart.ensure(a_uuid(), "a")
         await wire.cut()
         await until(lambda: asyncio.sleep(0, heart._failures >= 2))
+        assert max(heart._delay() for _ in range(1_000)) <= heart.interval / 4 * 1.1
+        again = await conn.fetchval("select timezone('UTC', clock_timestamp())")
         await wire.open()
-        begun = time.monotonic()
         await until(lambda: asyncio.sleep(0, not heart._failures))
-        assert time.monotonic() - begun < 4  # a quarter of the interval of five seconds
-        assert await silence(conn) < 4
+        assert await conn.fetchval("select beat_at from bridge_producers") > again
 
 
 async def test_nothing_is_claimed_while_a_beat_cant_be_written(installed):
@@ -244,17 +248,53 @@ async def test_nothing_is_claimed_while_a_beat_cant_be_written(installed):
 
 
 async def test_a_thread_that_is_the_first_to_get_through_in_an_outage_blames_nobody(installed, caplog):
+    failed = asyncio.Event()
+
+    async def connect_later():
+        while not failed.is_set():  # noqa: ASYNC110 - the thread has a loop of its own
+            await asyncio.sleep(0.01)
+        return await connect(installed)
+
     async with (
         wire_to(installed) as wire,
         engine_on(wire.dsn) as engine,
-        beating(engine, rescue_after=1.0, connect=lambda: connect(installed)) as heart,
+        beating(engine, rescue_after=1.0, connect=connect_later) as heart,
     ):
         await heart.ensure(a_uuid(), "a")
         await wire.cut()
+        await until(lambda: asyncio.sleep(0, heart._failures))
+        failed.set()
         await until(lambda: asyncio.sleep(0, heart.relieved))
     told = [record.getMessage() for record in caplog.records]
     assert [text for text in told if text.startswith("heartbeat failed")]
     assert not [text for text in told if "event loop" in text]
+
+
+async def test_a_thread_whose_first_try_after_a_suspension_fails_blames_nobody_at_the_next(
+    installed, caplog, monkeypatch
+):
+    asleep, tries = 0.0, []
+    monkeypatch.setattr("bridge.maintenance.heartbeat.elapsed", lambda: elapsed() + asleep)
+
+    async def fail_once():
+        tries.append(1)
+        if len(tries) == 1:
+            raise OSError("away")
+        return await connect(installed)
+
+    before = set(threads())
+    async with engine_on(installed) as engine, beating(engine, rescue_after=24.0, connect=fail_once) as heart:
+        [thread] = set(threads()) - before
+        await heart.ensure(a_uuid(), "a")
+        pool = engine._connections.pool
+        held = [await pool.acquire() for _ in range(4)]  # so that nobody comes before it
+        asleep = 100.0
+        await until(lambda: asyncio.sleep(0, heart.relieved))
+        for each in held:
+            await pool.release(each)
+    await until(lambda: asyncio.sleep(0, not thread.is_alive()))
+    assert (len(tries), heart._blamed) == (2, 0)
+    await until(lambda: asyncio.sleep(0, "this process stood still for " in caplog.text))
 
 
 async def test_a_role_that_loses_its_right_to_the_list_claims_no_jobs_until_it_has_it_again(installed, conn):

@@ -10,7 +10,7 @@ import pytest
 from engine.rig import NODE, changes, put, row
 from msgspec import structs
 from proxy import wire_to
-from queues.rig import insert_row, row_of, until
+from queues.rig import PATIENCE, insert_row, row_of, until
 
 from bridge.errors import InvalidSetting
 from bridge.maintenance import Heartbeat, Lifeline
@@ -120,7 +120,7 @@ async def test_thousands_of_orphans_are_rescued_in_one_go(engine, lifeline, conn
 
 
 async def test_a_producer_that_beats_keeps_its_jobs_however_long_they_run(engine, lifeline, conn):
-    alive = await producer(conn, silent=59)
+    alive = await producer(conn, silent=30)
     job = await put(conn, "executing", attempted_by=[NODE, alive])
     assert (await row(conn, job))["attempted_at"].year == 2026
     _, changed = await changes(conn, job, rescue(lifeline(), engine))
@@ -165,7 +165,7 @@ async def test_a_row_that_somebody_holds_waits_for_the_next_round(engine, lifeli
     jobs = [await put(conn, "executing", attempted_by=[NODE, dead]) for _ in range(2)]
     async with conn.transaction():
         await conn.execute("select from oban_jobs where id = $1 for update", jobs[0])
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             assert ids((await rescue(lifeline(), engine)).rescued) == [jobs[1]]
     assert ids((await rescue(lifeline(), engine)).rescued) == [jobs[0]]
 
@@ -175,7 +175,7 @@ async def test_a_producer_whose_row_somebody_holds_may_be_unable_to_beat_and_is_
     jobs = [await put(conn, "executing", attempted_by=[NODE, uuid]) for uuid in (silenced, dead)]
     async with conn.transaction():
         await conn.execute("select from bridge_producers where uuid = $1 for update", silenced)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             assert ids((await rescue(lifeline(), engine)).rescued) == [jobs[1]]
     assert ids((await rescue(lifeline(), engine)).rescued) == [jobs[0]]
 

@@ -6,7 +6,7 @@ import time
 
 import asyncpg
 import pytest
-from queues.rig import events_of, until
+from queues.rig import PATIENCE, events_of, until
 
 from bridge.maintenance import Service
 
@@ -68,7 +68,7 @@ async def test_a_round_that_began_before_is_not_waited_for(service):
 async def test_a_round_that_fails_is_followed_by_another(service, error):
     service.failures = [error]
     service.start()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         await service.wait_for_round()
     assert service.begun >= 2
 
@@ -113,7 +113,7 @@ async def test_events_of_failures_tell_how_many_there_were_in_a_row(service):
 async def test_a_bug_is_logged_with_its_traceback(service, caplog):
     service.failures = [ValueError("a bug")]
     service.start()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         await service.wait_for_round()
     [record] = [record for record in caplog.records if record.levelno >= logging.WARNING]
     assert record.exc_info[0] is ValueError
@@ -134,7 +134,7 @@ async def test_a_round_that_hangs_is_ended_by_stop(service):
     service.held.clear()
     service.start()
     await until(lambda: asyncio.sleep(0, service.begun))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         await service.stop()
     assert not service.running
 

@@ -7,7 +7,7 @@ import time
 import tracemalloc
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from bridge.errors import DecodeError, InvalidPayload
@@ -23,6 +23,9 @@ from .forms import (
     read_as_oban_py,
     squeeze,
 )
+
+#: Whether an example took long tells of the machine.
+patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def payload_of(json_bytes):
@@ -208,26 +211,31 @@ class TestDecode:
         tracemalloc.stop()
         assert peak < 5_000_000
 
+    @patient
     @given(_any_text)
     @example('{"a":"\ud800"}')
     def test_never_raises_on_text(self, text):
         assert envelope.decode(text) is None or isinstance(envelope.decode(text), dict)
 
+    @patient
     @given(_any_text, st.sampled_from(["Z:", "H4sI", "{", '{"a":', "Z:H4sI"]))
     def test_never_raises_on_text_that_begins_well(self, text, start):
         envelope.decode(start + text)
 
+    @patient
     @given(st.binary())
     def test_never_raises_on_what_was_compressed(self, data):
         envelope.decode(squeeze(data))
         envelope.decode(marked(data))
 
+    @patient
     @given(st.binary(min_size=1), st.integers(min_value=0, max_value=100), st.booleans())
     def test_never_raises_on_damaged_gzip(self, damage, at, marks):
         data = base64.b64decode(squeeze('{"queue":"alpha","state":"available"}'))
         text = base64.b64encode(data[:at] + damage + data[at + len(damage) :]).decode()
         envelope.decode("Z:" + text if marks else text)
 
+    @patient
     @given(st.recursive(st.lists(st.none()), lambda inner: st.lists(inner, max_size=2), max_leaves=20))
     def test_never_raises_on_nesting(self, nested):
         text = json.dumps({"a": nested})
@@ -243,7 +251,7 @@ _values = st.recursive(
 
 
 @given(st.dictionaries(st.text(_letters), _values), st.integers(min_value=0, max_value=9_000))
-@settings(deadline=None)
+@patient
 def test_what_is_encoded_is_decoded_the_same_by_everybody(payload, padding):
     payload = {**payload, "padding": "x" * padding}
     text = envelope.encode(payload)

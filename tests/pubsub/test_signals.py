@@ -4,7 +4,7 @@ import json
 import logging
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bridge.errors import InvalidSignal
@@ -201,6 +201,7 @@ class TestParse:
         assert caplog.records[0].name == "bridge.pubsub"
         assert caplog.records[0].levelno == logging.WARNING
 
+    @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
     @given(
         st.dictionaries(
             st.sampled_from(["action", "queue", "limit", "local_limit", "paused", "job_id", "ident"]),

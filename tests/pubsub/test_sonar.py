@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from types import SimpleNamespace
 
 import asyncpg
 import pytest
@@ -44,13 +45,15 @@ class TestStatus:
                 await expect(new, Status.CLUSTERED)
                 await expect(old, Status.CLUSTERED)
 
-    async def test_a_node_that_is_heard_makes_a_cluster_until_it_is_forgotten(self, database):
-        pace = Pace(interval=0.02, longest=0.05, forgotten=0.5, patience=5)
-        async with listening(database, node="a", pace=pace) as (notifier, sender):
+    async def test_a_node_that_is_heard_makes_a_cluster_until_it_is_forgotten(self, database, monkeypatch):
+        now = 1_000.0
+        monkeypatch.setattr("bridge.pubsub.sonar.time", SimpleNamespace(monotonic=lambda: now))
+        async with listening(database, node="a", pace=QUICK) as (notifier, sender):
             await expect(notifier, Status.SOLITARY)
             await sender.publish("public.oban_sonar", a_ping("ex@host-a"))
             await expect(notifier, Status.CLUSTERED)
             assert notifier.nodes == {"a", "ex@host-a"}
+            now += QUICK.forgotten
             await expect(notifier, Status.SOLITARY)
             assert notifier.nodes == {"a"}
 
@@ -158,7 +161,8 @@ class TestWire:
             await sender.publish("public.oban_sonar", a_ping("ex@host-a"))
             await expect(notifier, Status.CLUSTERED)
             pings = [a_ping("x" * 1_001)[0], *(a_ping(f"forged-{number}")[0] for number in range(1_500))]
-            await sender.publish("public.oban_sonar", pings)
+            async with sending(database) as flood, flood.connection.transaction():
+                await flood.publish("public.oban_sonar", pings)
             await until(lambda: asyncio.sleep(0, notifier.counters.received >= 1_500))
             assert len(notifier.nodes) == 1_000
             assert {"a", "ex@host-a"} < notifier.nodes

@@ -4,7 +4,9 @@ from functools import partial
 
 import pytest
 
-from .rig import ENDS, Gate, events_of, make_worker, row_of
+from bridge.queues import producer
+
+from .rig import ENDS, PATIENCE, Gate, events_of, make_worker, row_of
 
 
 @pytest.fixture
@@ -23,6 +25,12 @@ async def ends():
 @pytest.fixture
 async def gate():
     return Gate()
+
+
+@pytest.fixture
+def unhurried(monkeypatch):
+    """Stops that wait for the database, and for what they end, as long as that takes; else it is a second for each."""
+    monkeypatch.setattr(producer, "UNWIND", PATIENCE)
 
 
 @pytest.fixture

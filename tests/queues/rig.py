@@ -13,7 +13,7 @@ from bridge.jobs.worker import build_options
 from bridge.pubsub import Link
 from bridge.telemetry import events
 
-PATIENCE = 10  # seconds for what should take milliseconds, on a busy machine
+PATIENCE = 20  # seconds for what should take milliseconds, on a busy machine
 
 TIMES = ("inserted_at", "scheduled_at", "attempted_at", "completed_at", "cancelled_at", "discarded_at")
 
@@ -132,6 +132,24 @@ async def connected(oban):
     """Wait until an instance hears messages."""
     async with asyncio.timeout(PATIENCE):
         await oban.notifier.wait_for(Link.CONNECTED)
+
+
+async def heard(oban):
+    """Wait until an instance has dealt with every signal that was sent before this."""
+    reached = asyncio.Event()
+    subscription = oban.notifier.listen("signal", lambda _channel, payload: payload.get("mark") == 1 and reached.set())
+    await subscription.ready()
+    await oban.notifier.notify("signal", {"action": "nothing", "mark": 1})
+    async with asyncio.timeout(PATIENCE):
+        await reached.wait()
+    subscription.cancel()
+
+
+async def pause(oban, queue="default"):
+    """Pause a queue of this node, and wait until it rests: a fetch or a cool-down may have been under way."""
+    await oban.pause_queue(queue, local_only=True)
+    producer = oban._parts.queues._producers[queue]
+    await until(lambda: asyncio.sleep(0, not producer._wake.is_set() and producer._early is None))
 
 
 async def until(condition, patience=PATIENCE):

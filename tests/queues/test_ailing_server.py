@@ -287,7 +287,8 @@ async def test_what_was_put_aside_is_tried_when_the_queue_stops_and_told_where_i
 ):
     monkeypatch.setattr(aside, "RetryDelay", after(HOURS))
     cls = worker(gate)
-    oban = await start(queues={"default": 5})
+    # The stop lasts as long, because of the row that takes nothing.
+    oban = await start(queues={"default": 5}, shutdown_grace_period=5)
     jobs = await oban.enqueue_many([cls.new(), cls.new()])
     await gate.entered(2)
     async with ailing(conn, "P0001") as mend:

@@ -8,7 +8,7 @@ import pytest
 
 from bridge import Job, current_job
 
-from .rig import PATIENCE, connected, notify, row_of, until
+from .rig import PATIENCE, connected, heard, notify, row_of, until
 
 
 async def test_a_cancelled_job_stops_within_moments(start, worker, ends, conn, gate):
@@ -216,6 +216,7 @@ async def test_a_cancelled_job_can_be_retried_and_runs_again(start, worker, ends
     await gate.entered(1)
     await oban.cancel_job(job)
     await ends.of(job)
+    await heard(oban)  # the word to all nodes too, which would end the next attempt
     gate.open()
     assert await oban.retry_job(job)
     event = await ends.of(job, attempt=2)

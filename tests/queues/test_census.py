@@ -75,7 +75,7 @@ async def test_who_does_not_answer_is_waited_for_no_longer_than_told(start, noti
     oban = await start(queues={"a": 1})
     await oban.notifier.wait_for(Link.CONNECTED)
     async with asyncio.timeout(PATIENCE), census(notifier) as asking:
-        assert [state.queue for state in await asking.ask({"nobody"}, 1)] == ["a"]
+        assert [state.queue for state in await asking.ask({"nobody"}, 5)] == ["a"]
 
 
 async def test_a_question_that_no_answer_could_repeat_is_ignored(start, notifier, conn):

@@ -6,7 +6,7 @@ import pytest
 
 from bridge.queues import drops
 
-from .rig import until
+from .rig import PATIENCE, pause, until
 
 TAKEN = "others took this node for dead and have its jobs now: "
 
@@ -40,7 +40,7 @@ async def test_jobs_that_others_took_are_told_of_together_and_so_are_those_that_
     first = await oban.enqueue(worker(end_first, "Quick").new())
     rest = await oban.enqueue_many(worker(gate).new() for _ in range(2))
     await gate.entered(2)
-    await oban.pause_queue("default", local_only=True)
+    await pause(oban)  # or what a rescue makes available is its own again
     await conn.execute(change, [job.id for job in (first, *rest)])
     quick.set()
     await until(lambda: asyncio.sleep(0, told()))
@@ -83,6 +83,29 @@ async def test_a_queue_that_stops_tells_of_the_drops_that_are_left(start, worker
     gate.open()
     await ends.of(job)
     assert told() == []
+    await oban.stop()
+    assert told() == [f"job {job.id} was changed by somebody else while it ran; its outcome is dropped"]
+
+
+async def test_a_stop_that_meets_the_look_for_who_took_them_tells_of_the_drops(
+    start, worker, ends, conn, gate, told, monkeypatch
+):
+    oban = await start(queues={"default": 5}, stager={"interval": 600})
+    engine, looking = oban._parts.engine, asyncio.Event()
+    select = engine.select
+
+    async def slow(*args):
+        if not looking.is_set():
+            looking.set()
+            await asyncio.Event().wait()
+        return await select(*args)
+
+    job = await oban.enqueue(worker(gate).new())
+    await gate.entered(1)
+    monkeypatch.setattr(engine, "select", slow)
+    await conn.execute("delete from oban_jobs")
+    gate.open()
+    await asyncio.wait_for(looking.wait(), PATIENCE)
     await oban.stop()
     assert told() == [f"job {job.id} was changed by somebody else while it ran; its outcome is dropped"]
 

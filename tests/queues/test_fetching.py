@@ -8,7 +8,7 @@ import pytest
 from bridge.queues import pace, producer
 from bridge.queues.pace import Pace
 
-from .rig import PATIENCE, events_of, insert_row, until
+from .rig import PATIENCE, events_of, insert_row, pause, until
 
 HOURS = 3600
 
@@ -109,7 +109,7 @@ async def test_every_slot_is_filled_though_nothing_ends(start, worker, gate, lim
         await client.enqueue_many(cls.new() for _ in range(busy))
         await oban.resume_queue("default", local_only=True)
         await gate.entered(busy)
-        await oban.pause_queue("default", local_only=True)
+        await pause(oban)
     await client.enqueue_many(cls.new() for _ in range(limit + 50))
     await oban.resume_queue("default", local_only=True)
     try:
@@ -130,6 +130,8 @@ async def test_after_a_lost_answer_claims_are_looked_for_no_faster_than_the_cool
 
     monkeypatch.setattr(queue._engine, "claimed", counted)
     queue._lost._until = time.monotonic() + HOURS
+    queue.wake()
+    await until(lambda: asyncio.sleep(0, looks))
     for _ in range(20):
         queue.wake()
         await oban.count_jobs()
@@ -195,9 +197,8 @@ async def test_long_jobs_leave_quick_ones_more_than_a_few_slots_a_cool_down(star
     oban = await start(queues={"default": 10}, stager={"interval": 600})
     await oban.enqueue_many(long.new() for _ in range(6))
     await gate.entered(6)
-    await oban.pause_queue("default", local_only=True)
+    await pause(oban)
     await oban.enqueue_many(quick.new() for _ in range(100))
-    await asyncio.sleep(0.1)  # the last pause has ended by then, and no other begins before the queue goes on
     monkeypatch.setattr(pace, "COOLDOWN", HOURS)
 
     await oban.resume_queue("default", local_only=True)
@@ -227,7 +228,7 @@ async def test_a_job_that_is_cancelled_while_lost_claims_are_looked_for_ends(
     monkeypatch.setattr(queue._engine, "claimed", slow)
     queue._lost._until = time.monotonic() + HOURS
     queue.wake()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         await asked.wait()
     queue.cancel(job)  # as a pkill does; another one won't come
     answered.set()

@@ -2,8 +2,8 @@
 
 import asyncio
 import logging
+import os
 import socket
-import time
 from contextlib import suppress
 
 import asyncpg
@@ -24,9 +24,13 @@ RETURN = 20
 
 
 def a_free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port that nobody gets who asks for any: the server leaves it, and comes back to it."""
+    port = 20_000 + os.getpid() % 10_000  # below all that a system gives away by itself
+    while True:
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+        port += 1
 
 
 @pytest.fixture(scope="module")
@@ -50,8 +54,9 @@ async def own(own_server):
 
 
 def lines(caplog):
-    """What was logged as a warning or worse."""
-    return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+    """What Bridge logged as a warning or worse; its driver tells of each attempt."""
+    found = [record for record in caplog.records if record.levelno >= logging.WARNING]
+    return [record.getMessage() for record in found if record.name.startswith("bridge")]
 
 
 @pytest.mark.parametrize("mode", ["fast", "immediate"])
@@ -164,9 +169,8 @@ async def test_a_node_stops_while_its_server_is_away(own, registry, worker, gate
         await asyncio.to_thread(server.stop, "immediate")
         gate.open()
         await until(lambda: asyncio.sleep(0, oban.check_queue("default").running == ()))
-        begun = time.monotonic()
-        await oban.stop()
-        assert time.monotonic() - begun < 6
+        async with asyncio.timeout(PATIENCE):
+            await oban.stop()
     assert f"stopped before the outcomes of jobs [{done.id}] were written" in caplog.text
     await asyncio.to_thread(server.start)
     async with reconnected(dsn) as conn:
@@ -231,11 +235,12 @@ async def fill(conn, dsn, hogs):
                 hogs.append(await asyncpg.connect(dsn))
 
 
-async def test_jobs_of_a_fetch_whose_answer_was_lost_are_run(installed, start, worker, ends, conn, registry):
+async def test_jobs_of_a_fetch_whose_answer_was_lost_are_run(installed, worker, ends, conn, gate, registry):
     seen = []
 
     async def process(job):
         seen.append((job.id, job.attempt))
+        await gate(job)
 
     cls = worker(process)
     async with (
@@ -247,42 +252,46 @@ async def test_jobs_of_a_fetch_whose_answer_was_lost_are_run(installed, start, w
         await oban.resume_queue("default", local_only=True)
         await wire.lost.wait()
         assert await states(conn) == {"executing": 3, "available": 2}
+        gate.open()
         await ends.first(5)
     assert sorted(seen) == [(job.id, 1) for job in jobs]
     assert await states(conn) == {"completed": 5}
 
 
-async def test_jobs_rescued_before_their_fetch_was_answered_are_left_alone(installed, worker, ends, conn, registry):
-    seen = []
+async def test_jobs_rescued_before_their_fetch_was_answered_are_left_alone(start, worker, ends, conn, monkeypatch):
+    seen, claimed, arrived = [], asyncio.Event(), asyncio.Event()
 
     async def process(job):
         seen.append((job.id, job.attempt))
 
     cls = worker(process)
-    options = {"queues": {"default": {"limit": 3, "paused": True}}, "lifeline": {"rescue_after": 1, "enabled": False}}
-    with Gate(installed) as between:
-        async with node(between.url(), registry, **options) as oban:
-            ours, theirs = await oban.enqueue_many([cls.new(), cls.new()])
-            await connected(oban)
-            between.delay(0.4)
-            await oban.resume_queue("default", local_only=True)
-            await until(lambda: is_executing(conn, theirs))
-            # What a rescue and another node's fetch do; the answer to ours is on its way.
-            await conn.execute(
-                "update oban_jobs set attempt = 2, attempted_by = array['b', gen_random_uuid()::text] where id = $1",
-                theirs.id,
-            )
-            await until(lambda: asyncio.sleep(0, oban._parts.queues._producers["default"]._lost.possible))
-            between.delay(0)
-            await ends.first(1, patience=RETURN)
+    oban = await start(queues={"default": {"limit": 3, "paused": True}}, lifeline={"rescue_after": 1, "enabled": False})
+    engine = oban._parts.engine
+    fetch = engine.fetch
+
+    async def late(*args):
+        found = await fetch(*args)
+        claimed.set()
+        await arrived.wait()
+        return found
+
+    monkeypatch.setattr(engine, "fetch", late)
+    ours, theirs = await oban.enqueue_many([cls.new(), cls.new()])
+    await oban.resume_queue("default", local_only=True)
+    await asyncio.wait_for(claimed.wait(), PATIENCE)
+    # What a rescue and another node's fetch do; the answer to ours is on its way.
+    await conn.execute(
+        "update oban_jobs set attempt = 2, attempted_by = array['b', gen_random_uuid()::text] where id = $1",
+        theirs.id,
+    )
+    await asyncio.sleep(0.6)  # more than half of the time after which jobs may be rescued
+    arrived.set()
+    await ends.first(1)
     assert seen == [(ours.id, 1)]
     assert await states(conn) == {"completed": 1, "executing": 1}
 
 
-async def is_executing(conn, job):
-    return (await row_of(conn, job))["state"] == "executing"
-
-
+@pytest.mark.usefixtures("unhurried")
 async def test_a_stop_hands_back_what_a_fetch_claimed_whose_answer_was_lost(installed, worker, conn, registry):
     cls = worker(lambda _job: None)
     options = {"queues": {"default": {"limit": 3, "paused": True}}}
@@ -314,9 +323,8 @@ async def test_a_network_that_swallows_everything_holds_up_no_stop_for_long(
         wire.freeze()
         gate.open()
         await until(lambda: asyncio.sleep(0, oban.check_queue("default").running == ()))
-        begun = time.monotonic()
-        await oban.stop()
-        assert time.monotonic() - begun < 5
+        async with asyncio.timeout(PATIENCE):
+            await oban.stop()
     assert "stopped before the outcomes of jobs" in caplog.text
 
 
@@ -327,7 +335,7 @@ async def test_a_stop_takes_the_grace_period_once_where_the_server_says_nothing(
         monkeypatch.setattr(f"bridge.{constant}.UNWIND", 0.2)
     cls = worker(gate)
     with Gate(installed) as between, events_of("oban.queue.shutdown") as shutdowns:
-        oban = Oban(dsn=between.url(), registry=registry, queues={"default": 5}, shutdown_grace_period=3)
+        oban = Oban(dsn=between.url(), registry=registry, queues={"default": 5}, shutdown_grace_period=5)
         await oban.start()
         await oban.enqueue(cls.new())
         await gate.entered(1)
@@ -339,7 +347,7 @@ async def test_a_stop_takes_the_grace_period_once_where_the_server_says_nothing(
     assert "stopped before the outcomes of jobs" in caplog.text
     # What the acker left no time for gets a moment of its own.
     [(_, event)] = shutdowns
-    assert 3 <= event.elapsed / 1e9 < 5
+    assert 5 <= event.elapsed / 1e9 < 10
 
 
 async def test_a_pkill_that_was_sent_while_nobody_listened_is_made_up_for(

@@ -13,7 +13,7 @@ from bridge import Cancel, Discard, Job, Record, Snooze
 from bridge.codecs.recorded import decode_recorded
 from bridge.errors import JobCancelled, JobError
 
-from .rig import TIMES, insert_row, returning, row_of, until
+from .rig import PATIENCE, TIMES, insert_row, returning, row_of, until
 
 GOLDEN = {
     sample["meta"]["case"]: sample
@@ -94,8 +94,12 @@ async def test_a_failed_job_waits_by_obans_formula(start, worker, ends, conn, at
     await ends.next()
     row = await row_of(conn, job_id)
     assert row["state"] == "retryable"
-    waits = row["scheduled_at"] - datetime.fromisoformat(row["errors"][0]["at"]).replace(tzinfo=None)
-    assert timedelta(seconds=low) <= waits <= timedelta(seconds=high)
+    assert timedelta(seconds=low) <= wait_of(row) <= timedelta(seconds=high)
+
+
+def wait_of(row):
+    """The time from a job's failure to its next attempt."""
+    return row["scheduled_at"] - datetime.fromisoformat(row["errors"][0]["at"]).replace(tzinfo=None)
 
 
 async def test_a_workers_own_backoff_counts(run):
@@ -108,7 +112,7 @@ async def test_a_workers_own_backoff_counts(run):
 async def test_a_backoff_that_is_none_is_told_and_obans_is_taken(run, caplog, delay):
     row, _ = await run(boom, methods={"backoff": lambda _self, _job: delay})
     assert row["state"] == "retryable"
-    assert timedelta(seconds=16) < row["scheduled_at"] - row["attempted_at"] < timedelta(seconds=20)
+    assert timedelta(seconds=17) <= wait_of(row) <= timedelta(seconds=18.7)
     assert "backoff of W failed" in caplog.text
 
 
@@ -222,7 +226,7 @@ async def test_an_end_tells_how_long_the_job_waited_and_ran(run):
         await asyncio.sleep(0.03)
 
     row, event = await run(process)
-    assert 30e6 <= event.duration < 5e9
+    assert 30e6 <= event.duration < PATIENCE * 1e9
     waited = (row["attempted_at"] - row["scheduled_at"]).total_seconds()
     assert event.queue_time == pytest.approx(max(0, waited) * 1e9, abs=1e4)
 

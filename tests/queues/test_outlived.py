@@ -12,6 +12,8 @@ from .rig import PATIENCE, row_of, until
 
 OPTIONS = {"queues": {"default": 5}, "shutdown_grace_period": 0.05}
 
+HOUR = 3600  # the fixture ends it
+
 
 @pytest.fixture
 def free():
@@ -43,7 +45,7 @@ async def outlived(oban, conn, job, free):
 
 async def test_what_a_thread_comes_to_is_written_and_the_producer_is_forgotten(start, worker, conn, free, ends):
     oban = await start(**OPTIONS)
-    job = await oban.enqueue(worker(lambda _job: free.wait(PATIENCE) and None).new())
+    job = await oban.enqueue(worker(lambda _job: free.wait(HOUR) and None).new())
 
     row = await outlived(oban, conn, job, free)
 
@@ -58,7 +60,7 @@ async def is_forgotten(conn):
 
 async def test_a_thread_that_fails_fails_its_job(start, worker, conn, free):
     def process(_job):
-        free.wait(PATIENCE)
+        free.wait(HOUR)
         raise ValueError("too late")
 
     oban = await start(**OPTIONS)
@@ -69,13 +71,13 @@ async def test_a_thread_that_fails_fails_its_job(start, worker, conn, free):
 
 async def test_a_thread_may_put_its_job_off(start, worker, conn, free):
     oban = await start(**OPTIONS)
-    job = await oban.enqueue(worker(lambda _job: Snooze(60) if free.wait(PATIENCE) else None).new())
+    job = await oban.enqueue(worker(lambda _job: Snooze(60) if free.wait(HOUR) else None).new())
     assert (await outlived(oban, conn, job, free))["state"] == "scheduled"
 
 
 async def test_a_thread_that_was_told_to_give_up_may_have_and_its_job_is_handed_back(start, worker, conn, free):
     def process(job):
-        free.wait(PATIENCE)
+        free.wait(HOUR)
         return None if job.cancelled() else Snooze(60)
 
     oban = await start(**OPTIONS)
@@ -100,10 +102,10 @@ async def test_a_coroutine_that_ignores_its_cancellation_is_written_too(start, w
 
 async def test_a_node_that_stops_waits_for_none_of_them(start, worker, conn, free):
     oban = await start(**OPTIONS)
-    job = await oban.enqueue(worker(lambda _job: free.wait(PATIENCE) and None).new())
+    job = await oban.enqueue(worker(lambda _job: free.wait(HOUR) and None).new())
     await until(lambda: asyncio.sleep(0, oban.running_jobs()))
     await stopped(oban, conn)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         await oban.stop()
     assert (await row_of(conn, job))["state"] == "executing"
 

@@ -13,7 +13,7 @@ from bridge.pubsub.throttle import Throttle
 from bridge.runtime import Runtime
 
 from .forms import ENCODINGS, JUNK
-from .rig import connected, events_of, insert_row, notify, until
+from .rig import connected, events_of, heard, insert_row, notify, until
 
 
 async def nothing(_job):
@@ -35,16 +35,6 @@ async def oban(start):
     found = await start(node="a", queues={"default": 5, "more": 5})
     await connected(found)
     return found
-
-
-async def heard(oban):
-    """Wait until an instance has dealt with every signal that was sent before this."""
-    reached = asyncio.Event()
-    subscription = oban.notifier.listen("signal", lambda _channel, payload: payload.get("mark") == 1 and reached.set())
-    await subscription.ready()
-    await oban.notifier.notify("signal", {"action": "nothing", "mark": 1})
-    await reached.wait()
-    subscription.cancel()
 
 
 def paused(*obans, queue="default"):

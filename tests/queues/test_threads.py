@@ -7,7 +7,7 @@ import time
 from bridge import current_job
 from bridge.jobs import FunctionWorker
 
-from .rig import row_of, until
+from .rig import PATIENCE, row_of, until
 
 QUEUES = {"default": 5}
 
@@ -18,7 +18,7 @@ async def test_a_plain_function_runs_beside_the_event_loop(start, worker, ends):
 
     def process(job):
         where.append((threading.current_thread().name, threading.current_thread().daemon, current_job() is job))
-        assert free.wait(10)
+        assert free.wait(PATIENCE)
         return "done"
 
     oban = await start(queues=QUEUES)
@@ -33,7 +33,7 @@ async def test_a_plain_function_runs_beside_the_event_loop(start, worker, ends):
 async def test_threads_run_side_by_side(start, worker, ends):
     together = threading.Barrier(5)
     oban = await start(queues=QUEUES)
-    await oban.enqueue_many([worker(lambda _job: together.wait(10)).new() for _ in range(5)])
+    await oban.enqueue_many([worker(lambda _job: together.wait(PATIENCE)).new() for _ in range(5)])
     assert {event.state for event in await ends.first(5)} == {"completed"}
 
 
@@ -41,7 +41,7 @@ async def test_a_thread_that_ran_out_of_time_goes_on_and_says_so(start, worker, 
     free, saw = threading.Event(), []
 
     def process(job):
-        assert free.wait(10)
+        assert free.wait(PATIENCE)
         saw.append(job.cancelled())
 
     oban = await start(queues={"default": 1})

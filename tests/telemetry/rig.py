@@ -4,9 +4,13 @@ import asyncio
 from contextlib import contextmanager
 
 from bridge import telemetry
+from bridge.telemetry import Instance
 from tests.queues.rig import PATIENCE, Events, make_worker
 
-__all__ = ["everything", "make_worker", "names"]
+__all__ = ["SHOP", "everything", "make_worker", "names"]
+
+#: The instance that the fixture `shop` starts.
+SHOP = Instance("Shop", "public", "web.1")
 
 
 class Heard(Events):

@@ -16,7 +16,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from bridge import Job
 from bridge.errors import ValidationError
 from bridge.telemetry import otel
-from tests.queues.rig import ENDS, events_of, insert_row, make_worker, row_of
+from tests.queues.rig import ENDS, PATIENCE, events_of, insert_row, make_worker, row_of
 
 # As an Elixir application with opentelemetry_oban writes it.
 TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
@@ -43,7 +43,7 @@ class Traces(SpanExporter):
 
     async def consumers(self, count):
         """Wait for so many runs."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while len(found := self.of(SpanKind.CONSUMER)) < count:
                 self._grown.clear()
                 await self._grown.wait()
@@ -329,7 +329,7 @@ async def test_a_job_that_is_handed_back_ends_its_span(traces, start, registry):
 
     oban = await start(queues={"badges": 1}, shutdown_grace_period=0)
     await oban.enqueue(make_worker(registry, work, "W").new(queue="badges"))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         await begun.wait()
     await oban.stop()
 

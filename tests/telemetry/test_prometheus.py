@@ -10,9 +10,15 @@ from bridge import Job, telemetry
 from bridge.errors import ValidationError
 from bridge.telemetry import Instance, events
 from bridge.telemetry.prometheus import Metrics
-from tests.queues.rig import ENDS, events_of, make_worker
+from tests.queues.rig import ENDS, PATIENCE, events_of, make_worker
 
 SHOP = Instance("Shop", "public", "web.1")
+
+
+@pytest.fixture(autouse=True)
+def patient_scrapes(monkeypatch):
+    """A scrape goes without what takes too long."""
+    monkeypatch.setattr("bridge.telemetry.watching.PATIENCE", PATIENCE)
 
 
 @pytest.fixture
@@ -86,7 +92,7 @@ async def test_who_leads_and_whom_a_node_hears(metrics, value, shop):
     names = (f"{events.ELECTION}.stop", events.NOTIFIER_SWITCH, events.STAGER_SWITCH)
     with events_of(*names):
         await oban._runtime.leader.wait_for_leadership()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             await oban.notifier.wait_for("solitary")
     assert value("oban_leader", oban="Shop", node="web.1") == 1
     assert value("oban_notifier_status", oban="Shop", node="web.1", status="solitary") == 1
@@ -163,7 +169,7 @@ async def test_queues_as_they_are_now(metrics, value, shop, registry_of_metrics,
     oban = await shop(queues={"default": 5, "quiet": {"limit": 2, "paused": True}})
     metrics.watch(oban, interval=0)
     await oban.enqueue(Job("Hold"))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         await begun.wait()
     labels = {"oban": "Shop", "node": "web.1"}
 

@@ -149,6 +149,8 @@ class Child:
         self._loose.add(number)
         with suppress(TimeoutError):
             await asyncio.wait_for(self.ended.wait(), RELEASE + 0.2)
+        if self._why_ended:  # A busy system takes its time over that.
+            await self.ended.wait()
         return self.ended.is_set()
 
     # Its end

@@ -11,7 +11,7 @@ from bridge.contracts.source import load_text
 from bridge.jobs.options import build_options
 from bridge.telemetry import events, log
 from tests.queues.rig import ENDS, events_of
-from tests.telemetry.test_log import make_job
+from tests.telemetry.samples import make_job
 
 from .rig import make_contract, obj
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from datetime import datetime
 
 import pytest
 
@@ -34,6 +35,48 @@ def begin(start, app):
     return begin_one
 
 
+@pytest.fixture
+def go(tmp_path):
+    """The file that jobs wait for whose args are `until`."""
+    return tmp_path / "go"
+
+
+@pytest.fixture
+def until_go(go):
+    """Args of jobs that end once the file `go` is there."""
+    return {"until": str(go)}
+
+
+@pytest.fixture
+def begun(said, app):
+    """A function that enqueues a job and waits until a process is in the midst of it."""
+
+    async def begin_job(oban, job):
+        found = await oban.enqueue(job)
+        record = await said.of(f"begun {found.id}")
+        return found, record.process
+
+    return begin_job
+
+
+@pytest.fixture
+def imported(tmp_path, monkeypatch):
+    """The file that processes wait for which import the module `importing`."""
+    path = tmp_path / "imported"
+    monkeypatch.setenv("BRIDGE_TESTS_IMPORTED", str(path))
+    return path
+
+
+#: Processes that do.
+IMPORTING = {"count": 2, "imports": ["queues.processes.importing"]}
+
+
+def wait_of(row):
+    """The seconds from a job's failure to its next attempt."""
+    at = datetime.fromisoformat(row["errors"][0]["at"]).replace(tzinfo=None)
+    return (row["scheduled_at"] - at).total_seconds()
+
+
 def ready(oban):
     """The processes that take jobs."""
     return [child for child in oban._parts.processes._children if child.takes_jobs]
@@ -47,14 +90,18 @@ class Said(logging.Handler):
         self.records = []
         self._grown = asyncio.Condition()
         self._notices = set()
+        self._loop = asyncio.get_running_loop()
 
     def emit(self, record):
         self.records.append(record)
-        notice = asyncio.ensure_future(self._tell())
+        self._loop.call_soon_threadsafe(self._note)
+
+    def _note(self):
+        notice = self._loop.create_task(self._tell())
         self._notices.add(notice)
         notice.add_done_callback(self._notices.discard)
 
-    async def of(self, text, patience=PATIENCE * 3):
+    async def of(self, text, patience=PATIENCE * 2):
         found = []
 
         def there():

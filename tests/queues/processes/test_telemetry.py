@@ -73,10 +73,10 @@ async def test_the_duration_is_that_of_the_run_and_not_of_the_way(begin, app, en
     os.kill(victim.pid, signal.SIGSTOP)  # what it gets lies there
     jobs = await oban.enqueue_many(app.Where.new() for _ in range(2))
     await ends.first(1)
-    await asyncio.sleep(0.6)  # what the way takes more than a run may
+    await asyncio.sleep(4)  # what the way takes more than a run may, also on a busy machine
     os.kill(victim.pid, signal.SIGCONT)
     events = [await ends.of(job) for job in jobs]
-    assert all(0 < event.duration < 500_000_000 for event in events)
+    assert all(0 < event.duration < 4e9 for event in events)
 
 
 async def test_what_a_handler_of_the_start_changes_is_what_runs(begin, app, ended):
