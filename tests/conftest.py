@@ -15,11 +15,16 @@ from typing import Any
 import asyncpg
 import pytest
 from databases import SERVER, dsn_of, run_on_server
+from hypothesis import settings
 
 from bridge import Oban
 from bridge.engine.schema import install
 from bridge.jobs import Registry
 from bridge.postgres import temporary_server
+
+# How long an example takes is a matter of the machine.
+settings.register_profile("tests", deadline=None)
+settings.load_profile("tests")
 
 _numbers = itertools.count()
 

@@ -18,7 +18,7 @@ DEAF: Final = (
 #: The channel, which is Bridge's own: nobody else listens there.
 _CHANNEL: Final = "echo"
 #: Seconds in which a message comes back.
-_BACK: Final = 1.0
+_BACK: Final = 3.0
 
 
 async def hears_itself(notifier: Notifier) -> bool:

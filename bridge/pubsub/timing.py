@@ -16,13 +16,15 @@ class Timing(Struct, frozen=True):
         timeout: How long connecting, listening and a sign of life may take each.
         first_delay: The wait before the first new attempt. It doubles with each, and up to half of it is
             taken off by chance, so that the nodes of a restarted database don't come all at once.
-        longest_delay: Where the doubling ends. A connection that lived as long resets it to `first_delay`.
+        longest_delay: Where the doubling ends. A connection that lived as long resets it to `first_delay`. By default
+            it is as long as all else here that waits for the database: within 5 s of an outage's end, however long that
+            was, a node hears again that a queue is to pause.
     """
 
     probe_interval: float = 30.0
     timeout: float = 10.0
     first_delay: float = 0.1
-    longest_delay: float = 10.0
+    longest_delay: float = 3.0
 
     def delay(self, attempt: int) -> float:
         """Return the wait before attempt number `attempt`, counted from 0."""

@@ -12,6 +12,9 @@ from typer.testing import CliRunner
 
 from bridge.cli.main import app
 
+#: Seconds for what takes one or two, on a machine that is slow, busy, and pauses now and then.
+PATIENCE = 60
+
 
 class Commands:
     """Runs commands on one database, in a folder of their own."""
@@ -38,7 +41,7 @@ class Commands:
             input=text,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=PATIENCE,
             check=False,
         )
 
@@ -63,7 +66,7 @@ def in_terminal(command, answer, **options):
         with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, **options) as running:
             os.close(theirs)
             shown, answered = b"", False
-            while select.select([ours], [], [], 60)[0]:
+            while select.select([ours], [], [], PATIENCE)[0]:
                 try:
                     shown += os.read(ours, 65_536)
                 except OSError:  # what Linux says once the other end is closed

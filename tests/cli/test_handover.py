@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from .rig import PATIENCE
+
 WORKERS = """
 import json, os, sys
 from bridge import Worker, worker
@@ -45,7 +47,7 @@ def test_a_node_keeps_nothing_of_what_parsed_its_command_line(
         told = next(lines)
         assert next(line for line in lines if line["event"] == "bridge.started")["workers"] == ["Tests.Told"]
         process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0
+        assert process.wait(PATIENCE) == 0
         assert (told["pid"], told["parsers"], told["variables"]) == (process.pid, [], [])
         if told["arguments"] is not None:
             assert told["arguments"][-7:] == started[-7:]
@@ -78,7 +80,7 @@ main()
         capture_output=True,
         pass_fds=[reading],
         text=True,
-        timeout=30,
+        timeout=PATIENCE,
         check=False,
     )
     os.close(reading)

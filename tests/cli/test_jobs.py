@@ -63,7 +63,7 @@ async def test_the_table_tells_how_long_jobs_wait_run_and_are_away(bridge, conn)
     now = utc_now()
     await insert_row(conn, worker="Wait", scheduled_at=now - timedelta(minutes=3))
     await insert_row(conn, worker="Due", state="scheduled", scheduled_at=now + timedelta(hours=5, minutes=1))
-    await insert_row(conn, worker="Run", state="executing", attempt=1, attempted_at=now - timedelta(seconds=90))
+    await insert_row(conn, worker="Run", state="executing", attempt=1, attempted_at=now - timedelta(minutes=10))
     await insert_row(conn, worker="Done", state="completed", attempt=1, completed_at=now - timedelta(days=3))
     await insert_row(conn, worker="Odd", state="completed")
     result = await bridge.run("jobs", "list")
@@ -71,7 +71,7 @@ async def test_the_table_tells_how_long_jobs_wait_run_and_are_away(bridge, conn)
     assert [(row[3], row[5]) for row in rows] == [
         ("Odd", "?"),
         ("Done", "3 d ago"),
-        ("Run", "runs 90 s"),
+        ("Run", "runs 10 min"),
         ("Due", "due in 5 h"),
         ("Wait", "waits 3 min"),
     ]

@@ -44,8 +44,8 @@ async def until(condition):
             await asyncio.sleep(0.01)
 
 
-async def told(bridge, *options):
-    result = await bridge.run("queues", "list", "--json", *options)
+async def told(bridge, *options, patience=PATIENCE):
+    result = await bridge.run("queues", "list", "--json", "--patience", patience, *options)
     assert result.exit_code == 0, result.output
     return {line["queue"]: line for line in map(json.loads, result.stdout.splitlines())}
 
@@ -66,7 +66,7 @@ async def test_every_queue_is_told_with_its_jobs_and_its_nodes(bridge, conn, nod
     assert queues["only-jobs"] == {"queue": "only-jobs", "jobs": {"scheduled": 1, "completed": 1}, "nodes": []}
     assert brief(queues["mail"]["nodes"]) == [("py@a", 1, 3, "running"), ("ex@host", 1, None, "other")]
     assert brief(queues["slow"]["nodes"]) == [("py@a", 0, 2, "paused")]
-    table = (await bridge.run("queues", "list")).stdout.splitlines()
+    table = (await bridge.run("queues", "list", "--patience", PATIENCE)).stdout.splitlines()
     cells = [[cell.strip() for cell in line.split("│")[1:-1]] for line in table if "│" in line]
     assert cells == [
         ["mail", "0", "0", "0", "0", "2", "0", "py@a", "1/3", "running"],
@@ -82,12 +82,12 @@ async def test_a_node_that_does_not_listen_is_told_apart(bridge, start, registry
     await oban.enqueue(Job("Unknown", queue="mail"))
     # It is on the list of producers once it has fetched.
     async with asyncio.timeout(PATIENCE):
-        while not (queues := await told(bridge, "--patience", 0.2))["mail"]["nodes"]:
+        while not (queues := await told(bridge, patience=0.2))["mail"]["nodes"]:
             pass
     assert brief(queues["mail"]["nodes"]) == [("py@deaf", 0, None, "no answer")]
     result = await bridge.run("queues", "list", "--patience", 0)
     assert re.search(r"no answer: py@deaf was last heard \d+ s ago; perhaps it is dead, or it", result.stderr)
-    assert 0 <= (await told(bridge, "--patience", 0))["mail"]["nodes"][0]["silent"] < PATIENCE
+    assert 0 <= (await told(bridge, patience=0))["mail"]["nodes"][0]["silent"] < PATIENCE
 
 
 async def test_without_queues_it_says_so(bridge):

@@ -10,6 +10,8 @@ from bridge.cli.main import app
 from bridge.engine.schema import inspect, install, install_sql, own_sql, uninstall_sql, upgrade_sql
 from bridge.errors import SchemaError
 
+from .rig import PATIENCE
+
 NOWHERE = "postgresql://nobody@127.0.0.1:1/nothing"
 
 
@@ -55,14 +57,15 @@ async def test_install_adds_bridges_own_tables_to_those_of_elixirs(bridge, conn)
 
 async def test_install_says_why_a_role_gets_no_tables_of_bridges_own(bridge, database, conn):
     await install(conn)
-    await conn.execute("create role tenant; grant all on all tables in schema public to tenant")
+    tenant = f"tenant_{await conn.fetchval('select current_database()')}"  # roles are the whole server's
+    await conn.execute(f"create role {tenant}; grant all on all tables in schema public to {tenant}")
     try:
-        result = await bridge("install", dsn=f"{database}{'&' if '?' in database else '?'}role=tenant")
+        result = await bridge("install", dsn=f"{database}{'&' if '?' in database else '?'}role={tenant}")
     finally:
-        await conn.execute("drop owned by tenant; drop role tenant")
+        await conn.execute(f"drop owned by {tenant}; drop role {tenant}")
 
     assert result.exit_code == 0
-    assert 'Bridge\'s own tables were not made, and nodes do with less: role "tenant" lacks CREATE' in result.output
+    assert f'Bridge\'s own tables were not made, and nodes do with less: role "{tenant}" lacks CREATE' in result.output
     assert "nothing was changed" in result.output
 
 
@@ -253,7 +256,7 @@ async def test_of_two_uninstallers_one_says_that_it_dropped(database, conn):
     async with conn.transaction():
         await conn.execute("lock table oban_jobs in access share mode")
         both = asyncio.gather(uninstall_as_a_process(database), uninstall_as_a_process(database))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             while await waiting(conn) < 2:  # noqa: ASYNC110 - PostgreSQL announces no waiting
                 await asyncio.sleep(0.01)
     results = await both

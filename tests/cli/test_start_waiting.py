@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import signal
 import socket
 from contextlib import suppress
@@ -14,14 +15,41 @@ import pytest
 from bridge import Oban
 from bridge.cli.node import _may_come, _start_when_possible
 from bridge.config import Setting
+from bridge.engine.schema import install
 
-from .test_start import node, options, run
-
-__all__ = ["node"]
+from .node_process import options, run
+from .rig import PATIENCE
 
 #: A name that is nobody's for ever, and an address to which no connection leads, whatever the network.
 NAMELESS = "postgresql://u:tell-nobody@nowhere.invalid/x"
 UNREACHABLE = "postgresql://u:tell-nobody@224.0.0.1:5432/x"
+
+
+async def test_waits_for_a_socket_that_is_not_there_yet(node: Any, tmp_path: Path) -> None:
+    running = node(*options(f"postgresql://u@/x?host={tmp_path}"))
+    assert "FileNotFoundError" in running.until("bridge.waiting")["reason"]
+    running.signal(signal.SIGTERM)
+    assert running.ends() == 0
+
+
+async def test_waits_for_a_database_that_is_not_there_yet(node: Any) -> None:
+    running = node(*options("postgresql://u:tell-nobody@127.0.0.1:1/x"))
+    line = running.until("bridge.waiting")
+    assert "ConnectionRefusedError" in line["reason"]
+    assert (line["database"], line["source"]) == ("127.0.0.1:1/x", "argument --dsn")
+    running.signal(signal.SIGTERM)
+    out, err = running.process.communicate(timeout=PATIENCE)
+    assert running.process.returncode == 0
+    assert "tell-nobody" not in json.dumps(line) + out + err
+
+
+async def test_waits_for_tables_where_it_is_told_to(node: Any, database: str) -> None:
+    running = node("--dsn", database, "--queues", "default:1", "--wait")
+    assert "SchemaError" in running.until("bridge.waiting")["reason"]
+    conn = await asyncpg.connect(database)
+    await install(conn, "public")
+    await conn.close()
+    running.until("bridge.started")
 
 
 def writable(dsn: str) -> str:
@@ -51,7 +79,7 @@ def test_waits_until_a_server_takes_writes_where_it_is_told_to(node: Any, instal
     asyncio.run(change(take_writes))
     running.until("bridge.started")
     running.signal(signal.SIGTERM)
-    assert running.process.wait(10) == 0
+    assert running.ends() == 0
 
 
 async def test_says_in_one_line_that_no_server_takes_writes(tmp_path: Path, installed: str, conn: Any) -> None:
@@ -77,7 +105,7 @@ def test_waits_for_a_server_to_which_no_way_leads(node: Any, dsn: str, options: 
     line = running.until("bridge.waiting")
     assert reason in line["reason"]
     running.signal(signal.SIGTERM)
-    out, err = running.process.communicate(timeout=20)
+    out, err = running.process.communicate(timeout=PATIENCE)
     assert running.process.returncode == 0
     assert "tell-nobody" not in json.dumps(line) + out + err
 
@@ -92,7 +120,7 @@ def test_a_signal_ends_the_wait_for_a_server_that_says_nothing(node: Any, option
             running.signal(signal.SIGTERM)
             assert running.until("bridge.stopping")["waiting"] is True
             running.until("bridge.stopped")
-            assert running.process.wait(10) == 0
+            assert running.ends() == 0
 
 
 async def test_what_is_waited_for_is_told_while_an_attempt_lasts(monkeypatch: Any, caplog: Any) -> None:
@@ -114,17 +142,17 @@ async def test_what_is_waited_for_is_told_while_an_attempt_lasts(monkeypatch: An
 
     async with await asyncio.start_server(say_nothing, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
-        dsn = f"postgresql://u@127.0.0.1:{port}/x?sslmode=disable&connect_timeout=1"
+        dsn = f"postgresql://u@127.0.0.1:{port}/x?sslmode=disable&connect_timeout=3"
         oban, stopping = Oban(dsn=dsn, queues={"a": 1}), asyncio.Event()
         starting = asyncio.create_task(_start_when_possible(oban, stopping, Setting("dsn", dsn, "test"), wait=False))
         for _ in range(2):
-            await asyncio.wait_for(reached.get(), 20)
+            await asyncio.wait_for(reached.get(), PATIENCE)
         stopping.set()
         assert await starting is False
         for _ in range(2 + reached.qsize()):
-            await asyncio.wait_for(ended.get(), 20)
+            await asyncio.wait_for(ended.get(), PATIENCE)
     told = [json.loads(text) for text in caplog.messages if "bridge.waiting" in text]
-    assert told[0]["reason"] == "no answer for 0 s"
+    assert re.fullmatch("no answer for [0-9] s", told[0]["reason"])
     assert any("NoAnswerError" in line["reason"] for line in told)
     assert told[0]["database"] == f"127.0.0.1:{port}/x"
 

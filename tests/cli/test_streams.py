@@ -11,8 +11,8 @@ import pytest
 
 from bridge import Job
 
-from .rig import clean_environment
-from .test_start import WORKERS, enqueue, state_of
+from .node_process import WORKERS, enqueue, state_of
+from .rig import PATIENCE, clean_environment
 
 PROC, NULL, FULL = Path("/proc"), Path("/dev/null"), Path("/dev/full")
 
@@ -59,9 +59,18 @@ def is_null(process, number):
 
 async def until(dsn, job, state="completed"):
     """Wait for a job's state: a node without a log tells of nothing."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while await state_of(dsn, job.id) != state:  # noqa: ASYNC110 - a row sets no Event
             await asyncio.sleep(0.05)
+
+
+async def leases(dsn, count):
+    """Wait for a number of leases."""
+    conn = await asyncpg.connect(dsn)
+    async with asyncio.timeout(PATIENCE):
+        while await conn.fetchval("select count(*) from oban_peers") != count:  # noqa: ASYNC110 - a row sets no Event
+            await asyncio.sleep(0.05)
+    await conn.close()
 
 
 @pytest.mark.parametrize("closed", [(0,), (1,), (2,), (1, 2), (0, 1, 2)], ids=str)
@@ -81,7 +90,7 @@ async def test_a_node_runs_and_stops_with_streams_closed(start, installed, close
     [job] = await enqueue(installed, Job("Tests.Greet"))
     await until(installed, job)
     node.send_signal(signal.SIGTERM)
-    said = (await asyncio.to_thread(node.communicate, timeout=20))[1]
+    said = (await asyncio.to_thread(node.communicate, timeout=PATIENCE))[1]
     assert (node.returncode, said) == (0, b"")
 
 
@@ -90,7 +99,7 @@ async def test_a_log_that_can_not_be_written_is_told_of_once(start, full, instal
     for job in await enqueue(installed, *(Job("Tests.Greet") for _ in range(5))):
         await until(installed, job)
     node.send_signal(signal.SIGTERM)
-    said = (await asyncio.to_thread(node.communicate, timeout=20))[1]
+    said = (await asyncio.to_thread(node.communicate, timeout=PATIENCE))[1]
     assert said == b"error: the log can't be written, and lines are lost: No space left on device\n"
     assert node.returncode == 0
 
@@ -104,19 +113,16 @@ async def test_a_reader_of_the_log_that_went_away_is_told_of_once(start, install
     node.send_signal(signal.SIGTERM)
     said = await asyncio.to_thread(node.stderr.read)
     assert said == b"error: the log can't be written, and lines are lost: Broken pipe\n"
-    assert node.wait(10) == 0
+    assert node.wait(PATIENCE) == 0
 
 
 async def test_a_second_signal_stops_at_once_on_a_full_disk(start, full, installed):
     node = start(stdout=full, stderr=full)
     [job] = await enqueue(installed, Job("Tests.Slow", args={"seconds": 60}))
     await until(installed, job, "executing")
+    await leases(installed, 1)
     node.send_signal(signal.SIGTERM)
-    conn = await asyncpg.connect(installed)
-    async with asyncio.timeout(10):  # what a stop does first: giving up the lease
-        while await conn.fetchval("select count(*) from oban_peers"):  # noqa: ASYNC110 - a row sets no Event
-            await asyncio.sleep(0.05)
-    await conn.close()
+    await leases(installed, 0)  # what a stop does first: giving up the lease
     node.send_signal(signal.SIGTERM)
-    assert await asyncio.to_thread(node.wait, 5) == 128 + signal.SIGTERM
+    assert await asyncio.to_thread(node.wait, PATIENCE) == 128 + signal.SIGTERM
     assert await state_of(installed, job.id) == "executing"

@@ -42,7 +42,7 @@ class Beam:
 
     def __exit__(self, *_: object) -> None:
         self._ask.close()
-        self._process.wait(timeout=10)
+        self._process.wait(timeout=60)
         self._hear.close()
         self._folder.cleanup()
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import codec_terms as terms
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.codecs import json
@@ -102,12 +102,14 @@ def test_anything_else_is_a_decode_error_that_says_where(text: Any, reason: str,
     assert isinstance(caught.value, ValueError)
 
 
+@settings(deadline=None)
 @given(terms.json_values, st.sampled_from([None, 1]))
 def test_the_exact_decoder_reads_what_the_fast_one_does(value: Any, indent: int | None) -> None:
     text = standard.dumps(value, indent=indent)
     assert decode_exactly(text) == json.decode(text) == value
 
 
+@settings(deadline=None)
 @given(st.text(st.sampled_from('[]{}",:019.eE+-\\nulltruefalse \n'), max_size=30))
 def test_junk_never_raises_anything_else(text: str) -> None:
     try:

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 import codec_terms as terms
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.codecs import json, plain
@@ -182,6 +182,7 @@ def test_a_long_integer_is_found_wherever_it_lies(before: int) -> None:
             json.encode(["x" * before, wider, "x" * 3_000])
 
 
+@settings(deadline=None)
 @given(st.integers(3_395, 3_405).flatmap(lambda bits: st.integers(1 << bits, (2 << bits) - 1)), st.booleans())
 def test_the_bound_is_the_length_of_the_text(number: int, negative: bool) -> None:
     text = f"-{number}" if negative else str(number)
@@ -360,11 +361,13 @@ def test_the_path_to_a_deep_error_stays_readable() -> None:
     assert len(str(caught.value)) < 300
 
 
+@settings(deadline=None)
 @given(terms.json_values)
 def test_plain_data_comes_back_as_it_was(value: Any) -> None:
     assert json.decode(json.encode(value)) == value
 
 
+@settings(deadline=None)
 @given(terms.json_values)
 def test_the_careful_way_writes_what_the_fast_one_does(value: Any) -> None:
     # A date makes the whole document take the careful way.

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bridge.codecs.numerals import format_integer, parse_integer
@@ -18,6 +18,7 @@ def lowest_limit() -> Iterator[None]:
     sys.set_int_max_str_digits(before)
 
 
+@settings(deadline=None)
 @given(st.integers() | st.integers(-(2**14_000), 2**14_000))
 @example(10**639)
 @example(10**640)

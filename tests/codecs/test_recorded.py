@@ -7,7 +7,7 @@ from typing import Any
 import codec_terms as terms
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 
 from bridge.codecs import etf
 from bridge.codecs.recorded import decode_recorded, encode_recorded
@@ -35,6 +35,7 @@ def test_a_compressed_result_is_read_padded_or_not() -> None:
     assert decode_recorded(text) == decode_recorded(text.rstrip("=")) == {"text": "a" * 10_001}
 
 
+@settings(deadline=None)
 @given(terms.json_values)
 def test_what_is_written_has_no_padding_and_comes_back(value: Any) -> None:
     text = encode_recorded(value)

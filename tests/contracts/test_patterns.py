@@ -187,10 +187,10 @@ def test_a_repetition_that_reads_a_text_in_two_ways_is_refused(pattern):
 )
 def test_a_repetition_that_reads_a_text_in_one_way_is_fast(pattern):
     expression = re.compile(translate(pattern).python)
-    started = time.perf_counter()
+    started = time.process_time()
     for letter in "a/-0.b@ ":
         expression.search(letter * 2000 + "!")
-    assert time.perf_counter() - started < 10
+    assert time.process_time() - started < 10
 
 
 @pytest.mark.parametrize(
@@ -217,12 +217,12 @@ def test_it_is_taken_for_texts_that_may_not_be_long():
     with pytest.raises(InvalidContract, match="maxLength of at most 464"):
         normalise({"pattern": "^a*a*a*b", "maxLength": 465}, module="m")
     check = compile_checks(normalise({"pattern": "^a*a*a*b", "maxLength": 464}, module="m"))
-    started = time.perf_counter()
+    started = time.process_time()
 
     assert [found.rule for found in check("a" * 100_000)] == ["maxLength"]
     assert [found.rule for found in check("a" * 464)] == ["pattern"]
     assert check("aaab") == []
-    assert time.perf_counter() - started < 10
+    assert time.process_time() - started < 10
 
 
 def test_a_translated_pattern_stays_readable():

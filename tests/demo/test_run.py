@@ -47,7 +47,7 @@ def files_in(folder: Path) -> list[str]:
 def interrupted(arguments: list[str]) -> tuple[int, str, str]:
     """Exit status, output and errors of a run that gets a Ctrl-C after its first job."""
     with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
-        killer = threading.Timer(60, running.kill)
+        killer = threading.Timer(100, running.kill)
         killer.start()
         assert running.stdout is not None
         next(line for line in running.stdout if line.startswith("{"))
@@ -148,7 +148,7 @@ async def test_where_an_elixir_node_leads_the_confirmations_are_left_to_it(datab
     assert "web@elixir would print PDFs that --no-render does not make" in refused.stderr
     assert await rows(database) == []
 
-    done = demo("--jobs", 2, "--dsn", database, "--out", tmp_path, "--patience", 1)
+    done = demo("--jobs", 2, "--dsn", database, "--out", tmp_path, "--patience", 8)
     assert done.returncode == 1
     assert "the Elixir node web@elixir prints" in done.stdout
     assert "not done  2" in done.stdout

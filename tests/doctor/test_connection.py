@@ -1,5 +1,8 @@
 """The way to the database."""
 
+import asyncio
+from contextlib import asynccontextmanager
+
 import asyncpg
 import pytest
 from pooler import transaction_pooler
@@ -76,6 +79,35 @@ async def test_a_notification_is_measured(installed, own):
     finding = await found(installed, "notifications", "ok")
 
     assert 0 < finding.figures["milliseconds"] < 500
+
+
+class LateEar:
+    """A connection that listens, and hears its first notifications late."""
+
+    def __init__(self, conn, delays):
+        self._conn, self._delays = conn, iter(delays)
+
+    async def add_listener(self, channel, hear):
+        def hear_late(*message):
+            asyncio.get_running_loop().call_later(next(self._delays, 0), hear, *message)
+
+        self._hear = hear_late
+        await self._conn.add_listener(channel, hear_late)
+
+    async def remove_listener(self, channel, _hear):
+        await self._conn.remove_listener(channel, self._hear)
+
+
+@pytest.mark.parametrize(("delays", "level"), [([0.6, 0.6], "ok"), ([0.6, 0.6, 0.6], "warning")], ids=["some", "all"])
+async def test_a_way_is_slow_where_one_notification_after_the_other_is(installed, own, delays, level):
+    @asynccontextmanager
+    async def listen():
+        async with opened(installed) as conn:
+            yield LateEar(conn, delays)
+
+    finding = await found(installed, "notifications", level, listen=listen)
+
+    assert finding.seen.startswith("a notification is back after")
 
 
 async def test_no_connection_to_listen_by_is_a_warning(installed, own):
@@ -158,14 +190,14 @@ async def test_what_a_role_may_not_look_at_is_one_finding_with_the_grants_for_al
 async def test_a_question_that_takes_too_long_is_given_up_and_the_others_go_on(installed, own):
     findings = {}
     async with own.transaction():
-        async for finding in examine(lambda: opened(installed), timeout=0.3):
+        async for finding in examine(lambda: opened(installed), timeout=1.5):
             findings[finding.id] = finding
             if finding.id == "nodes":  # from here on nobody gets at the table
                 await own.execute("lock table oban_jobs in access exclusive mode")
 
     late = findings["exhausted-rows"]
     assert (late.looked, late.level) == (False, Level.WARNING)
-    assert "no answer within 0.3 s" in late.seen
+    assert "no answer within 1.5 s" in late.seen
     assert "--timeout" in late.mend
     assert findings["leases"].looked
     assert "long-transactions" in findings

@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from engine.rig import PATIENCE
 from queues.rig import make_worker
 
 from bridge.engine.schema import install_worker_index
@@ -28,7 +29,7 @@ async def test_a_queue_that_nobody_fetches_is_a_warning_until_somebody_does(inst
     assert "bridge start --queues alpha:10" in finding.mend
 
     await start(queues={"alpha": 1})
-    await asyncio.wait_for(ran.wait(), 10)
+    await asyncio.wait_for(ran.wait(), PATIENCE)
     await found(installed, "unserved-queues", "ok")
 
 
@@ -136,7 +137,8 @@ async def test_quarantined_jobs_are_a_warning_and_told_of_nowhere_else(installed
 
 async def test_a_cron_job_that_was_inserted_twice_for_a_minute_is_a_warning(installed, own):
     meta = """'{"cron": true, "cron_expr": "@daily"}'"""
-    minute = "date_trunc('minute', timezone('UTC', now()))"
+    now = await own.fetchval("select date_trunc('minute', timezone('UTC', now()))::text")
+    minute = f"timestamp '{now}'"  # for all of them, though the next one may begin meanwhile
     await put(own, meta=meta, inserted_at=minute)
     await put(own, meta=meta, inserted_at=f"{minute} - interval '1 minute'")
     await put(own, meta=meta, inserted_at=minute, args="""'{"other": "entry"}'""")

@@ -13,6 +13,9 @@ from bridge.jobs import Job
 
 from .schema.oban_databases import ALL, OBAN_PY, make, stranger  # noqa: F401 - for the tests
 
+#: Seconds for what takes milliseconds, on a machine that is slow, busy, and pauses now and then.
+PATIENCE = 60
+
 NODE = "py@host-a"
 UUID = "6f2f9f0c-5d1e-4d0a-9a55-0d6c6b1c3a01"
 OTHER_UUID = "00000000-0000-4000-8000-000000000002"
@@ -93,7 +96,7 @@ async def put(conn, state="available", **columns):
 @asynccontextmanager
 async def engine_on(dsn, prefix="public", *, init=None, **options):
     """An engine with a pool of its own."""
-    async with asyncpg.create_pool(dsn, min_size=1, max_size=8, init=init, command_timeout=10) as pool:
+    async with asyncpg.create_pool(dsn, min_size=1, max_size=8, init=init, command_timeout=PATIENCE) as pool:
         async with pool.acquire() as conn:
             catalog = (await inspect(conn, prefix)).require()
         yield Engine(Connections(pool), prefix, catalog, **options)
@@ -121,7 +124,7 @@ async def blocked(conn, count=1):
         from pg_stat_activity
         where datname = current_database() and cardinality(pg_blocking_pids(pid)) > 0
     """
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while await conn.fetchval(statement) < count:
             pass
 
@@ -153,7 +156,7 @@ class Ear:
         """Return all (channel, payload) so far; what was committed before this call is among them."""
         await self.conn.execute("select pg_notify($1, '')", self._marker)
         found = []
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while (message := await self._heard.get())[0] != self._marker:
                 found.append((message[0].rpartition("_")[2], json.loads(message[1])))
         return found

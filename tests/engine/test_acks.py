@@ -18,6 +18,7 @@ from .rig import (
     LATER,
     NODE,
     OTHER_UUID,
+    PATIENCE,
     UUID,
     ack,
     changed_columns,
@@ -375,7 +376,7 @@ async def test_an_outcome_is_written_for_good_before_one_of_another_kind(engine,
             await other.execute("select pg_advisory_xact_lock(4711)")
             mixed = [ack(first, "completed"), outcome(second, "retryable", OUTCOMES["retryable"])]
             writing = asyncio.create_task(engine.ack(UUID, mixed))
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(PATIENCE):
                 while (await row(conn, first.id))["state"] != "completed":  # noqa: ASYNC110 - a row tells nobody
                     await asyncio.sleep(0.02)
             assert (await row(conn, second.id))["state"] == "executing"

@@ -14,7 +14,7 @@ from bridge.errors import SchemaError
 from bridge.jobs import Job
 from bridge.jobs.worker import build_options
 
-from .rig import ERROR, UUID, Ear, ack, engine_on, fetch, row, stranger
+from .rig import ERROR, PATIENCE, UUID, Ear, ack, engine_on, fetch, row, stranger
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ async def test_an_instance_on_the_applications_pool(installed, registry, init):
             one = await oban.enqueue(Job("Double", queue="alpha", args={"n": 2}))
             [other] = await oban.enqueue_many([Job("Double", queue="alpha", args={"n": 4})])
 
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(PATIENCE):
                 while await oban.count_jobs() != {"completed": 2}:
                     pass
             assert [await oban.fetch_result(job) for job in (one, other)] == [4, 8]

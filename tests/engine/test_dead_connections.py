@@ -1,7 +1,6 @@
 """Connections that a router has forgotten: neither end is told, and each statement on one waits in vain."""
 
 import asyncio
-import time
 
 import pytest
 from pooler import transaction_pooler
@@ -11,7 +10,8 @@ from bridge.engine import Connections
 from bridge.engine.connections import create_pool
 from bridge.engine.hosts import NoAnswerError
 
-LIMIT = 0.5
+#: Seconds for a statement, and for a new connection: more than a pause of this process, or of the server's.
+LIMIT = 3
 
 
 @pytest.fixture
@@ -28,9 +28,7 @@ async def test_a_statement_without_an_answer_lets_all_connections_be_replaced(wi
 
     with pytest.raises(TimeoutError):
         await connections.fetch("select 1")
-    begun = time.monotonic()
-    assert await connections.fetch("select 1 as one") == [(1,)]
-    assert time.monotonic() - begun < LIMIT
+    assert await connections.fetch("select 1 as one") == [(1,)]  # on an old one it would be a TimeoutError as well
 
     pool.terminate()
 
@@ -44,7 +42,7 @@ async def test_a_pooler_that_lets_clients_in_while_its_server_is_away_has_as_lon
 
 
 async def test_no_answer_to_a_new_connection_leaves_the_others_alone(wire):
-    pool = await create_pool(f"{wire.dsn}?connect_timeout=1", min_size=1, max_size=2)
+    pool = await create_pool(f"{wire.dsn}?connect_timeout={LIMIT}", min_size=1, max_size=2)
     connections = Connections(pool)
     async with pool.acquire():  # so that the next one is new
         wire.freeze()

@@ -8,18 +8,15 @@ from bridge.engine import uniques
 from bridge.jobs import Job, Unique
 from bridge.testing.interop.gate import Gate
 
-from .rig import engine_on
+from .rig import PATIENCE, blocked, engine_on
 
 RULE = Unique(period="infinity")
 
-#: Seconds that an answer needs by way of the gate, either way, so that there is time to freeze it in between.
-SLOW = 0.15
+#: How long a transaction may idle here: longer than a pause of this process, which must not end one that goes on.
+SHORT = "3s"
 
-#: Sessions that hold a lock of unique jobs, and wait for their node.
-HOLDERS = """
-select pid from pg_stat_activity join pg_locks using (pid)
-where state = 'idle in transaction' and locktype = 'advisory' and granted and datname = current_database()
-"""
+#: A lock for which every insert waits, while a test holds it.
+DOOR = 4711
 SETTING = "idle_in_transaction_session_timeout"
 
 
@@ -28,19 +25,17 @@ def job(number=1):
 
 
 async def lose(conn, gate, engine, jobs):
-    """Let an engine's transaction be forgotten while it holds locks; return its session, and what waits in it."""
-    gate.delay(SLOW)
+    """Let an engine's transaction be forgotten while it holds the locks of its jobs; return what waits in vain."""
+    await conn.fetchval("select pg_advisory_lock($1)", DOOR)
     inserting = asyncio.create_task(engine.insert_many(jobs))
-    async with asyncio.timeout(10):
-        while not (held := await conn.fetch(HOLDERS)):
-            pass
+    await blocked(conn)
     gate.freeze()
-    return held[0]["pid"], inserting
+    await conn.fetchval("select pg_advisory_unlock($1)", DOOR)
+    return inserting
 
 
 async def end(gate, *tasks):
     gate.drop()
-    gate.delay(0)
     gate.thaw()
     for task in tasks:
         task.cancel()
@@ -61,26 +56,44 @@ async def far(gate):
         gate.drop()
 
 
+@pytest.fixture
+async def door(conn):
+    """Lets the insert of each job wait for `DOOR`, when its locks are held already."""
+    await conn.execute(f"""
+        create function wait_for_door() returns trigger language plpgsql as
+        $$ begin
+          perform pg_advisory_lock_shared({DOOR});
+          perform pg_advisory_unlock_shared({DOOR});
+          return new;
+        end $$;
+        create trigger door before insert on oban_jobs for each row execute function wait_for_door()
+    """)
+    yield
+    await conn.execute("drop function wait_for_door cascade")
+
+
+@pytest.mark.usefixtures("door")
 @pytest.mark.parametrize("count", [1, 5])
 async def test_others_insert_unique_jobs_once_a_forgotten_transaction_has_idled_for_long(
     engine, far, gate, conn, monkeypatch, count
 ):
-    monkeypatch.setattr(uniques, "IDLE", "1s")
-    _, lost = await lose(conn, gate, far, [job(number) for number in range(count)])
+    monkeypatch.setattr(uniques, "IDLE", SHORT)
+    lost = await lose(conn, gate, far, [job(number) for number in range(count)])
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         found = await engine.insert(job(0))
 
     assert not found.conflict
     await end(gate, lost)
 
 
+@pytest.mark.usefixtures("door")
 async def test_so_they_do_where_it_was_between_two_parts(engine, far, gate, conn, monkeypatch):
-    monkeypatch.setattr(uniques, "IDLE_BETWEEN", "1s")
+    monkeypatch.setattr(uniques, "IDLE_BETWEEN", SHORT)
     monkeypatch.setattr("bridge.engine.inserts.CHUNK", 5)
-    _, lost = await lose(conn, gate, far, [job(number) for number in range(12)])
+    lost = await lose(conn, gate, far, [job(number) for number in range(12)])
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         found = await engine.insert(job(0))
 
     assert not found.conflict

@@ -6,7 +6,7 @@ import pytest
 
 from bridge.engine.scan import count_live, scan_jobs
 
-from .rig import put
+from .rig import PATIENCE, put
 
 LATE = datetime(2026, 3, 1)  # noqa: DTZ001 - the columns have no time zone
 
@@ -98,7 +98,7 @@ async def test_an_empty_table_has_no_pages(conn):
 async def test_between_pages_it_holds_no_lock(conn, installed):
     for _ in range(4):
         await put(conn)
-    other = await asyncpg.connect(installed, server_settings={"lock_timeout": "1s"})
+    other = await asyncpg.connect(installed, server_settings={"lock_timeout": f"{PATIENCE}s"})
 
     async for _ in scan_jobs(conn, "public", page=2):
         async with other.transaction():
@@ -137,9 +137,9 @@ async def test_it_does_not_wait_long_for_who_alters_the_table(conn, installed):
     async with other.transaction():
         await other.execute("lock table oban_jobs in access exclusive mode")
         with pytest.raises(asyncpg.QueryCanceledError):
-            await asyncio.wait_for(rows(conn, statement_timeout=0.1), 5)
+            await asyncio.wait_for(rows(conn, statement_timeout=0.1), PATIENCE)
         with pytest.raises(asyncpg.LockNotAvailableError):
-            await asyncio.wait_for(count_live(conn, "public"), 10)
+            await asyncio.wait_for(count_live(conn, "public"), PATIENCE)
     await other.close()
 
 

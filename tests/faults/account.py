@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from string import ascii_uppercase
 from typing import TYPE_CHECKING, Any, Final
 
-from .causes import Causes, Written
+from .causes import MACHINE_ITSELF, Causes, Written
 from .ledger import Ledger
+from .machine import Machine
 from .orders import Orders
 from .rows import COLUMNS, Row, changes
 from .rules import broken_rules
@@ -42,6 +43,7 @@ class Account:
         hits: How often each fault struck.
         recovered: The longest time from a fault's end until all nodes worked again, by its name.
         skipped: Faults that could not be made here, with why.
+        machine: What it withheld, and which limits were kept only because that does not count.
         wrong: Everything that must not be, with examples.
     """
 
@@ -55,6 +57,7 @@ class Account:
     hits: Counter[str] = field(default_factory=Counter)
     recovered: Mapping[str, float] = field(default_factory=dict)
     skipped: Mapping[str, str] = field(default_factory=dict)
+    machine: str = ""
     wrong: dict[str, list[str]] = field(default_factory=dict)
 
     @property
@@ -81,10 +84,16 @@ class Account:
             f"of those in doubt {self.found - self.confirmed:,} are there; other jobs {self.others:,}",
             f"executions {self.executions:,}: {runs.own:,} again by their worker's wish",
             f"because of faults {runs.by_fault.total():,} again, and {runs.unstarted:,} claimed and never begun",
+            *self._of_machine(),
             *self._faults(),
             *(f"skipped {name}: {why}" for name, why in self.skipped.items()),
+            *filter(None, [self.machine]),
             *self._wrongs(),
         ])  # fmt: skip
+
+    def _of_machine(self) -> list[str]:
+        again = self.verdict.by_fault[MACHINE_ITSELF]
+        return [f"{again:,} of these as the machine let no live node be heard"] if again else []
 
     def _faults(self) -> list[str]:
         rows = [f"{'fault':<32}{'times':>6}{'works after':>13}{'ran again':>11}{'within':>9}"]
@@ -110,6 +119,7 @@ def joined(accounts: Sequence[Account]) -> Account:
         for name in ("ordered", "confirmed", "found", "others", "executions", "states", "hits"):
             setattr(whole, name, getattr(whole, name) + getattr(account, name))
         whole.recovered = _longest(whole.recovered, account.recovered)
+        whole.machine = max(whole.machine, account.machine, key=len)  # they were on the same one
         whole.skipped = {**whole.skipped, **account.skipped}
         whole.verdict.own += account.verdict.own
         whole.verdict.unstarted += account.verdict.unstarted
@@ -135,6 +145,7 @@ async def take_account(
     hits: Sequence[Hit],
     skipped: Mapping[str, str] | None = None,
     written: Sequence[Written] = (),
+    machine: Machine | None = None,
 ) -> Account:
     """Return the account of a database whose nodes are at rest.
 
@@ -147,6 +158,7 @@ async def take_account(
         hits: What faults did.
         skipped: Faults that could not be made, with why.
         written: When outcomes were seen to be written.
+        machine: That all ran on, where it was watched.
     """
     account = Account(ordered=len(orders), confirmed=orders.confirmed, skipped=skipped or {})
     account.hits = Counter(hit.fault for hit in hits)
@@ -155,7 +167,7 @@ async def take_account(
     account.executions = tally.executions
     closer = await _read_rows(conn, orders, tally, account)
     runs = await asyncio.to_thread(ledger.executions, closer.keys())
-    judge = Judge(Causes(hits, written, tally.pids), orders, time.monotonic() - time.time())
+    judge = Judge(Causes(hits, written, tally.pids, machine), orders, time.monotonic() - time.time())
     account.verdict = await asyncio.to_thread(judge_all, closer, runs, judge)
     # A line that a process did not come to the end of is the last one of a file whose machine died: not of these.
     account.blame("lines of the ledger that are none", *ledger.torn)
@@ -164,6 +176,7 @@ async def take_account(
         account.blame(name, *(f"job {job}" for job in ids))
     for name, what in account.verdict.wrong.items():
         account.blame(name, *what)
+    account.machine = "" if machine is None else str(machine)
     return account
 
 

@@ -19,6 +19,7 @@ from .account import Account, take_account
 from .ground import GONE
 from .ledger import Ledger
 from .load import Load
+from .machine import MACHINE, Limit
 from .node import Node
 from .workers import KINDS, Long, Probe
 
@@ -124,12 +125,13 @@ class Annex:
         """Wait until every node has run a fresh job.
 
         Raises:
-            TimeoutError: One did not within `bound` seconds.
+            AssertionError: One did not within `bound` seconds.
         """
-        async with asyncio.timeout(bound):
-            asked = [(await self.client.enqueue(Probe.new({}, queue=node.probes))).id for node in self.nodes]
-            while await self._count("where id = any($1::bigint[]) and state <> 'completed'", asked):  # noqa: ASYNC110 - other processes' doing
-                await asyncio.sleep(_POLL)
+        limit = Limit("nodes to work again", bound)
+        asked = [(await self.client.enqueue(Probe.new({}, queue=node.probes))).id for node in self.nodes]
+        while await self._count("where id = any($1::bigint[]) and state <> 'completed'", asked):
+            limit.check(f"of {[node.name for node in self.nodes]}")
+            await asyncio.sleep(_POLL)
 
     async def upgrade(self) -> str:
         """Run `bridge upgrade`, and return what it said.
@@ -149,17 +151,18 @@ class Annex:
 
     async def settle(self, timeout: float) -> None:
         """Wait until the load is enqueued and every job has come to its end."""
-        async with asyncio.timeout(timeout):
-            await self.load.finished()
-            waiting = "where state in ('available', 'scheduled', 'executing', 'retryable')"
-            while await self._count(waiting):  # noqa: ASYNC110 - other processes' doing
-                await asyncio.sleep(_POLL)
+        limit = Limit("jobs to come to their end", timeout)
+        waiting = "where state in ('available', 'scheduled', 'executing', 'retryable')"
+        while self.load.running or await self._count(waiting):
+            limit.check()
+            await asyncio.sleep(_POLL)
+        await self.load.finished()
 
     async def account(self) -> Account:
         """Return the account of all that has happened here."""
         conn = await asyncpg.connect(self._ground.dsn, server_settings={"search_path": quote_ident(self.prefix)})
         try:
-            return await take_account(conn, self._ledger, self.load.orders, [])
+            return await take_account(conn, self._ledger, self.load.orders, [], machine=MACHINE)
         finally:
             await conn.close()
 

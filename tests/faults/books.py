@@ -106,11 +106,13 @@ class Books:
 
     def __init__(self, conn, ledger, orders):
         self.conn, self.ledger, self.orders, self.hits = conn, ledger, orders, []
-        self.written = []
+        self.written, self.machine = [], None
         self.job = orders.id_of(len(orders) - 1)  # a quick one
 
     async def account(self):
-        return await take_account(self.conn, self.ledger, self.orders, self.hits, written=self.written)
+        return await take_account(
+            self.conn, self.ledger, self.orders, self.hits, written=self.written, machine=self.machine
+        )
 
     async def wrong(self):
         """What the account finds wrong, by its name."""

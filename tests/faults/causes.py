@@ -6,10 +6,11 @@ from bisect import bisect_right
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from .faults import UNDER_WAY
+from .faults import UNDER_WAY, Hit
+from .machine import Limit, Machine
+from .node import RESCUE_AFTER
 
 if TYPE_CHECKING:
-    from .faults import Hit
     from .ledger import Execution
 
 #: Seconds after a fault in which outcomes that it held up may be under way yet: who waits looks about every three.
@@ -17,6 +18,13 @@ _AFTERMATH: Final = 5.0
 
 #: Seconds before and after a fault of clocks in which a node whose clock is wrong may be there.
 _JOINING: Final = 30.0
+
+
+#: What struck where no fault did, and a live node could not be heard in the time that it has for it.
+MACHINE_ITSELF: Final = "the machine itself"
+
+#: Seconds before a job of a live node begins elsewhere in which that was not heard: its silence, and the next look.
+_SILENCE: Final = RESCUE_AFTER + 1.0
 
 
 class Cause(NamedTuple):
@@ -47,11 +55,17 @@ class Causes:
         hits: What faults did.
         written: When outcomes were seen to be written, in order.
         pids: The processes of each node that are known to have run jobs.
+        machine: What it withheld, no time that is told of counts; default nothing.
     """
 
     def __init__(
-        self, hits: Iterable[Hit], written: Sequence[Written] = (), pids: Mapping[str, Collection[int]] | None = None
+        self,
+        hits: Iterable[Hit],
+        written: Sequence[Written] = (),
+        pids: Mapping[str, Collection[int]] | None = None,
+        machine: Machine | None = None,
     ) -> None:
+        self._machine = machine or Machine()
         self._hits = sorted(hits, key=lambda hit: hit.began)
         self._written = written
         self._pids = pids or {}
@@ -87,6 +101,27 @@ class Causes:
             and (node is None or self._hits_node(cause.hit, node))
         ]
 
+    def of_machine(self, run: Execution, later: float) -> list[Cause]:
+        """Return that the machine kept the node of an execution from being heard until its job began elsewhere.
+
+        That is where it withheld two thirds of a silence in the time before: else that was not its doing.
+        """
+        since = later - _SILENCE
+        if run.began > later or self._machine.withheld(since, later) < RESCUE_AFTER * 2 / 3:
+            return []
+        return [Cause(Hit(MACHINE_ITSELF, since, later, nodes=frozenset([run.node]), overlaps=True), since, None)]
+
+    def is_too_late(self, cause: Cause, began: float, waiting: float) -> bool:
+        """Tell whether an execution began too late that a fault had made necessary, and that others could delay."""
+        if cause.rescued is None:
+            return False
+        since = cause.hit.ended
+        return Limit("rescues", cause.rescued + waiting - since, since, self._machine).is_over(began)
+
+    def is_long_ago(self, moment: float, later: float) -> bool:
+        """Tell whether what was done at a moment was no longer under way at another one."""
+        return moment < self._machine.before(later, UNDER_WAY)
+
     def is_wrong_clock(self, since: float, until: float) -> bool:
         """Tell whether a clock may have been wrong between two moments."""
         return any(hit.clocks and hit.began - _JOINING < until and since < hit.ended + _JOINING for hit in self._hits)
@@ -104,10 +139,10 @@ class Causes:
         """
         since = moment
         for hit in reversed(self._hits):
-            if hit.began < since and hit.ended > since - _AFTERMATH:
+            if hit.began < since and hit.ended > self._machine.before(since, _AFTERMATH):
                 since = hit.began
         seen = bisect_right(self._written, moment, key=lambda written: written.seen)
-        return max(since - UNDER_WAY, self._written[seen - 1].until if seen else 0.0)
+        return max(self._machine.before(since, UNDER_WAY), self._written[seen - 1].until if seen else 0.0)
 
     def _lost_since(self, hit: Hit) -> float:
         # What had been written may be among the transactions that such a one has lost.

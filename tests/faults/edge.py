@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from .ground import GONE
+from .machine import Limit
 from .node import RESCUED
 from .workers import QUEUE, Changing, Mix, mix_of
 
@@ -79,19 +80,19 @@ async def keep_busy(ground: Ground, node: Node, seconds: float = 0.5) -> list[Ex
     What it would overwrite, had they been taken from it, shows in them: some of their first attempts fail, and some of
     their second ones take longer. There are as many as all nodes can run at once, and most take some `seconds`.
     """
-    pids, mine, more = node.pids(), set[int](), time.monotonic()
-    async with asyncio.timeout(20):
-        while True:
-            found = [run for run in ground.ledger.in_flight(pids) if run.job in mine and run.attempt == 1]
-            if {mix_of(run.job) for run in found} == _ALL:
-                return found
-            if time.monotonic() >= more:
-                more += _AGAIN
-                with suppress(*GONE):
-                    args = {**_MIXED, "seconds": seconds}
-                    ordered = await ground.load.order_many(Changing, _SLOTS * len(ground.nodes), args)
-                    mine |= {job.id or 0 for job in ordered}
-            await asyncio.sleep(0.02)
+    pids, mine, more, limit = node.pids(), set[int](), time.monotonic(), Limit("jobs to be in flight", 20)
+    while True:
+        found = [run for run in ground.ledger.in_flight(pids) if run.job in mine and run.attempt == 1]
+        if {mix_of(run.job) for run in found} == _ALL:
+            return found
+        limit.check()
+        if time.monotonic() >= more:
+            more += _AGAIN
+            with suppress(*GONE):
+                args = {**_MIXED, "seconds": seconds}
+                ordered = await ground.load.order_many(Changing, _SLOTS * len(ground.nodes), args)
+                mine |= {job.id or 0 for job in ordered}
+        await asyncio.sleep(0.02)
 
 
 async def taken_over(ground: Ground, node: Node, caught: Sequence[Execution]) -> None:
@@ -105,9 +106,9 @@ async def taken_over(ground: Ground, node: Node, caught: Sequence[Execution]) ->
     Raises:
         AssertionError: None has run elsewhere, within the time for a rescue.
     """
-    deadline = time.monotonic() + RESCUED
+    limit = Limit("rescues", RESCUED)
     while not await _run_elsewhere(ground, node, caught):
-        if time.monotonic() > deadline:
+        if limit.is_over():
             raise AssertionError(f"none of {len(caught)} jobs of {node.name} has run elsewhere within {RESCUED:g} s")
         await asyncio.sleep(0.1)
 

@@ -27,6 +27,7 @@ from .chatter import Chatter
 from .faults import Fault, Hit
 from .ledger import Execution, Ledger
 from .load import Load
+from .machine import MACHINE, Limit
 from .node import Node
 from .recovery import GONE, Recovery
 from .site import DATABASE, USER, Site
@@ -120,6 +121,7 @@ class Ground:
             shutil.rmtree(self.folder, ignore_errors=True)
 
     async def _open(self) -> None:
+        MACHINE.watch()
         self._stack.enter_context(_logged_to(self.folder / "harness.log"))
         await self.site.open()
         if self.standby is not None:
@@ -191,7 +193,7 @@ class Ground:
         kinds = [[node for node in alive if (node.processes > 1) is children] for children in (False, True)]
         return [random.choice(kind) for kind in kinds if kind]
 
-    async def sql(self, query: str, *values: Any, timeout: float = 10) -> list[Any]:
+    async def sql(self, query: str, *values: Any, timeout: float = 30) -> list[Any]:
         """Run a statement on a connection of its own, past the gate; errors are raised."""
         conn = await asyncpg.connect(self.dsn, timeout=timeout)
         try:
@@ -256,9 +258,9 @@ class Ground:
 
     async def _until(self, query: str, *values: Any, timeout: float = 30) -> None:
         """Wait until a query returns anything."""
-        deadline = time.monotonic() + timeout
+        limit = Limit("servers to get so far", timeout)
         while not await self.sql(query, *values):
-            if time.monotonic() > deadline:
+            if limit.is_over():
                 raise AssertionError(f"nothing came of {query} within {timeout:g} s")
             await asyncio.sleep(_POLL)
 
@@ -274,10 +276,10 @@ class Ground:
         Where the load is too thin for that, or over, quick jobs are added to it.
         """
         before = self.ledger.begun(pid)
-        deadline = time.monotonic() + timeout
+        limit = Limit("jobs to begin", timeout)
         more = time.monotonic() + 0.3
         while self.ledger.begun(pid) < before + count:
-            if time.monotonic() > deadline:
+            if limit.is_over():
                 raise AssertionError(f"no {count} jobs began within {timeout:g} s")
             if time.monotonic() > more:
                 more += 1
@@ -293,10 +295,10 @@ class Ground:
         Pass `node.pids` or `node.children` themselves, not what they return, where processes may be starting yet.
         Where the load is too thin for that, jobs of half a second are added to it.
         """
-        deadline = time.monotonic() + timeout
+        limit = Limit("jobs to be in flight", timeout)
         more = time.monotonic() + 0.3
         while len(found := self.ledger.in_flight(pids() if callable(pids) else pids)) < count:
-            if time.monotonic() > deadline:
+            if limit.is_over():
                 raise AssertionError(f"no {count} jobs in flight in {pids} within {timeout:g} s")
             if time.monotonic() > more:
                 more += 1
@@ -358,22 +360,21 @@ class Ground:
 
     async def settle(self, timeout: float = 120) -> float:
         """Wait until the load is enqueued and every job has come to its end; return the seconds it took."""
-        begun = time.monotonic()
-        try:
-            async with asyncio.timeout(timeout):
-                await self.load.finished()
-                while await self.sql(_UNSETTLED):  # noqa: ASYNC110 - other processes' doing
-                    await asyncio.sleep(0.2)
-        except TimeoutError:
-            left = [*map(dict, await self.sql(_UNSETTLED))]
-            raise AssertionError(f"jobs did not come to their end within {timeout:g} s, such as {left}") from None
+        begun, limit = time.monotonic(), Limit("jobs to come to their end", timeout)
+        while self.load.running or await self.sql(_UNSETTLED):
+            if limit.is_over():
+                left = [*map(dict, await self.sql(_UNSETTLED))]
+                raise AssertionError(f"jobs did not come to their end within {timeout:g} s, such as {left}")
+            await asyncio.sleep(0.2)
+        await self.load.finished()
         return time.monotonic() - begun
 
     async def account(self) -> Account:
         """Return the account of all that has happened."""
         conn = await asyncpg.connect(self.dsn)
         try:
-            account = await take_account(conn, self.ledger, self.load.orders, self.hits, self.skipped, self.written)
+            told = (self.load.orders, self.hits, self.skipped, self.written, MACHINE)
+            account = await take_account(conn, self.ledger, *told)
         finally:
             await conn.close()
         account.recovered = {name: max(times) for name, times in self.recovered.items()}

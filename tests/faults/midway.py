@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import asyncpg
 
+from .machine import Limit
 from .recovery import GONE
 
 if TYPE_CHECKING:
@@ -46,12 +47,11 @@ class Midway:
         Raises:
             AssertionError: None came so far in so many seconds.
         """
-        try:
-            async with asyncio.timeout(within):
-                while not (found := await self._conn.fetch(_HELD, marker)):  # noqa: ASYNC110 - another process's doing
-                    await asyncio.sleep(0.01)
-        except TimeoutError:
-            raise AssertionError(f"no statement with {marker} came to the job within {within:g} s") from None
+        limit = Limit("statements to come to a job", within)
+        while not (found := await self._conn.fetch(_HELD, marker)):
+            if limit.is_over():
+                raise AssertionError(f"no statement with {marker} came to the job within {within:g} s")
+            await asyncio.sleep(0.01)
         name: str = found[0]["node"]
         return name
 

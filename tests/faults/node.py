@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
@@ -16,6 +15,7 @@ from typing import Any, Final
 import msgspec
 
 from .ledger import Ledger
+from .machine import Limit
 from .workers import LONG, QUEUE
 
 #: `faults.workers` is imported from here, and Bridge from the tree that this is of, whatever is installed.
@@ -220,10 +220,10 @@ class Node:
         }
 
     async def _gone(self, pids: frozenset[int]) -> None:
-        deadline = time.monotonic() + _PATIENCE
+        limit = Limit("processes to end", _PATIENCE)
         assert self.process is not None
         while self.process.poll() is None or any(_is_alive(pid) for pid in pids - {self.process.pid}):
-            if time.monotonic() > deadline:
+            if limit.is_over():
                 raise AssertionError(f"processes of {self.name} did not end: {sorted(pids)}")
             await asyncio.sleep(0.02)
 

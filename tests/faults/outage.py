@@ -14,6 +14,7 @@ from . import promises
 from .faults import Fault, Hit
 from .ground import GONE
 from .ledger import Execution
+from .machine import Limit
 from .node import SILENCE
 from .workers import LONG, Steady
 
@@ -60,6 +61,7 @@ class Outage(Fault):
             began = time.monotonic()
             note = await self.take_away(ground, random)
             await asyncio.sleep(random.uniform(*self.lasting))
+            await one_ended(ground, self._caught)
         finally:
             await self.bring_back(ground)
         return Hit(self.name, began, time.monotonic(), note=f"{note}; {len(self._caught)} jobs in flight")
@@ -75,18 +77,27 @@ async def half_way(ground: Ground, pids: Collection[int]) -> list[Execution]:
     They are of a queue in which little else waits, whatever the load.
     """
     mine: set[int] = set()
-    more = time.monotonic()
-    async with asyncio.timeout(20):
-        while True:
-            caught = [run for run in ground.ledger.in_flight(pids) if run.job in mine]
-            if len(caught) >= _CAUGHT:
-                return caught
-            if time.monotonic() >= more:
-                more += _AGAIN
-                with suppress(*GONE):
-                    ordered = await ground.load.order_many(Steady, 5 * len(ground.nodes), {"seconds": 0.8}, queue=LONG)
-                    mine |= {job.id or 0 for job in ordered}
-            await asyncio.sleep(0.02)
+    more, limit = time.monotonic(), Limit("jobs to be in flight", 20)
+    while True:
+        caught = [run for run in ground.ledger.in_flight(pids) if run.job in mine]
+        if len(caught) >= _CAUGHT:
+            return caught
+        limit.check()
+        if time.monotonic() >= more:
+            more += _AGAIN
+            with suppress(*GONE):
+                ordered = await ground.load.order_many(Steady, 5 * len(ground.nodes), {"seconds": 0.8}, queue=LONG)
+                mine |= {job.id or 0 for job in ordered}
+        await asyncio.sleep(0.02)
+
+
+async def one_ended(ground: Ground, caught: Collection[Execution]) -> None:
+    """Wait until one of these executions has ended, so that its outcome has to wait for the database."""
+    limit = Limit("jobs to end", 20)
+    going_on = set(caught)
+    while caught and going_on <= set(ground.ledger.in_flight({run.pid for run in caught})):
+        limit.check()
+        await asyncio.sleep(0.02)
 
 
 async def acked(ground: Ground, caught: Collection[Execution], hit: Hit) -> None:
@@ -102,8 +113,9 @@ async def acked(ground: Ground, caught: Collection[Execution], hit: Hit) -> None
         raise AssertionError(f"{hit.fault}: none of {len(ids)} jobs ended while the database was away")
     if twice := {job: held for job, held in runs.items() if len(held) > 1}:
         raise AssertionError(f"{hit.fault}: jobs ran again: {twice}")
+    limit = Limit("outcomes to be written", ACKED, since=hit.ended)
     while left := await _unwritten(ground, ended):
-        if time.monotonic() > hit.ended + ACKED:
+        if limit.is_over():
             raise AssertionError(f"{hit.fault}: ended meanwhile, and not written {ACKED:g} s after: {left[:5]}")
         await asyncio.sleep(0.1)
 

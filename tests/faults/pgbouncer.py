@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 from typing import Final, Self
 
+from .machine import Limit
 from .site import DATABASE, USER
 
 PROGRAM: Final = shutil.which("pgbouncer")
@@ -66,9 +67,10 @@ class PgBouncer:
     async def start(self) -> None:
         """Start it, and wait until it takes connections."""
         self._process = self._spawn()
-        async with asyncio.timeout(_PATIENCE):
-            while not await self._answers():  # noqa: ASYNC110 - a port tells nobody
-                await asyncio.sleep(0.02)
+        limit = Limit("poolers to start", _PATIENCE)
+        while not await self._answers():
+            limit.check()
+            await asyncio.sleep(0.02)
 
     async def kill(self) -> None:
         """End it by SIGKILL."""

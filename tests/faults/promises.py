@@ -8,6 +8,7 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from .ledger import Execution
+from .machine import Limit
 from .workers import THREADS
 
 if TYPE_CHECKING:
@@ -22,11 +23,18 @@ async def begun(ground: Ground, jobs: Collection[int], within: float = 10.0, att
     Raises:
         AssertionError: They are not within so many seconds, as from all of these.
     """
-    deadline = time.monotonic() + within
-    while missing := set(jobs) - {run.job for run in _in_flight(ground) if attempt in (0, run.attempt)}:
-        if time.monotonic() > deadline:
+    limit = Limit("jobs to begin", within)
+    while missing := await _unbegun(ground, jobs, attempt):
+        if limit.is_over():
             raise AssertionError(f"jobs {sorted(missing)[:5]} did not begin within {within:g} s")
         await asyncio.sleep(0.05)
+
+
+async def _unbegun(ground: Ground, jobs: Collection[int], attempt: int) -> set[int]:
+    if missing := set(jobs) - {run.job for run in _in_flight(ground) if attempt in (0, run.attempt)}:
+        found = await executions(ground, missing)  # what is over by now has begun, too
+        missing -= {job for job, runs in found.items() if any(attempt in (0, run.attempt) for run in runs)}
+    return missing
 
 
 def _in_flight(ground: Ground) -> list[Execution]:
@@ -39,19 +47,25 @@ def _pids(ground: Ground) -> set[int]:
 
 async def ended(ground: Ground, jobs: Collection[int], within: float, state: str = "completed") -> None:
     """Wait until all of these jobs are in a state."""
-    deadline = time.monotonic() + within
+    limit = Limit(f"jobs to be {state}", within)
     statement = "select id, state::text from oban_jobs where id = any($1::bigint[]) and state::text <> $2 limit 5"
     while left := await ground.sql(statement, list(jobs), state):
-        if time.monotonic() > deadline:
+        if limit.is_over():
             raise AssertionError(f"jobs are not {state} within {within:g} s: {[*map(tuple, left)]}")
         await asyncio.sleep(0.1)
 
 
-async def left(ground: Ground, attempts: Collection[tuple[int, int]], within: float) -> None:
-    """Wait until no row says any more that one of these attempts, jobs and numbers, goes on."""
-    deadline = time.monotonic() + within
+async def left(
+    ground: Ground, attempts: Collection[tuple[int, int]], within: float, since: float | None = None
+) -> None:
+    """Wait until no row says any more that one of these attempts, jobs and numbers, goes on.
+
+    Raises:
+        AssertionError: One does so many seconds after a moment by `time.monotonic()`, or after this call.
+    """
+    limit = Limit("rescues", within, since)
     while running := await _running(ground, attempts):
-        if time.monotonic() > deadline:
+        if limit.is_over():
             raise AssertionError(f"jobs {running[:10]} still count as running, {within:g} s after")
         await asyncio.sleep(0.1)
 
@@ -59,8 +73,7 @@ async def left(ground: Ground, attempts: Collection[tuple[int, int]], within: fl
 async def rescued(ground: Ground, runs: Collection[Execution], hit: Hit) -> None:
     """Wait until a fault's victims are taken from the dead, in the time that it has for it."""
     assert hit.rescued is not None
-    within = max(0.0, hit.rescued - time.monotonic())
-    await left(ground, [(run.job, run.attempt) for run in runs], within)
+    await left(ground, [(run.job, run.attempt) for run in runs], hit.rescued - hit.ended, since=hit.ended)
 
 
 async def _running(ground: Ground, attempts: Collection[tuple[int, int]]) -> list[int]:
@@ -119,10 +132,10 @@ async def all_written(ground: Ground, hit: Hit, within: float = 5.0) -> float:
         AssertionError: An outcome is not written so many seconds after the fault's end, or a second after this call
             where that comes later.
     """
-    deadline = max(hit.ended + within, time.monotonic() + 1)
+    limit = Limit("outcomes to be written", max(within, time.monotonic() + 1 - hit.ended), since=hit.ended)
     runs = await _ended(ground, hit)
     while running := set(await _running(ground, [(run.job, run.attempt) for run in runs])):
-        if time.monotonic() > deadline:
+        if limit.is_over():
             late = [run for run in runs if run.job in running]
             raise AssertionError(
                 f"{hit.fault}: {len(late)} outcomes are not written {within:g} s after, {await _why(ground, late)}"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import asyncpg
 
+from .machine import Limit
 from .workers import QUEUE, Probe, Steady
 
 if TYPE_CHECKING:
@@ -53,10 +54,11 @@ class Recovery:
         Raises:
             AssertionError: One did not within `bound` seconds.
         """
+        limit = Limit("nodes to work again", bound, since=self._begun)
         while self._silent or self._idle:
             with suppress(*GONE):
                 await self._look()
-            if (left := self._left) and time.monotonic() - self._begun > bound:
+            if (left := self._left) and limit.is_over():
                 names = ", ".join(sorted({node.name for node in left}))
                 raise AssertionError(f"nodes {names} did not work again within {bound:g} s{self._last_words(left)}")
             await asyncio.sleep(_POLL if left else 0)

@@ -9,11 +9,10 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
-from .causes import Causes
-from .faults import UNDER_WAY
 from .workers import ENDS, LONG, QUEUE, SNOOZE, backoff_after
 
 if TYPE_CHECKING:
+    from .causes import Cause, Causes
     from .ledger import Execution
     from .orders import Deed, Orders
     from .rows import Row
@@ -95,9 +94,12 @@ class _Case:
         self._runs = sorted(runs, key=lambda run: (run.attempt, run.began))
         self._causes = causes
         self._verdict = verdict
-        self._why = {run: causes.of(run) for run in self._runs}
         self._cancels = [deed for deed in deeds if deed.what == "cancel" and deed.done is not False]
         self._retries = [deed for deed in deeds if deed.what == "retry" and deed.done is not False]
+        self._why = {run: causes.of(run) for run in self._runs}
+        for former, later in pairwise(self._runs):
+            if not self._why[former]:
+                self._why[former] = self._of_machine(former, later)
 
     def judge(self, granted: int | None, offset: float) -> None:
         for former, later in pairwise(self._runs):
@@ -136,8 +138,14 @@ class _Case:
         self._verdict.by_fault[cause.hit.fault] += 1
         took = later.began - cause.hit.began
         self._verdict.slowest[cause.hit.fault] = max(self._verdict.slowest.get(cause.hit.fault, 0.0), took)
-        if cause.rescued is not None and later.began > cause.rescued + self._waiting():
+        if self._causes.is_too_late(cause, later.began, self._waiting()):
             self._blame("jobs that ran again too late", f"{former}, then {later}, {took:.1f} s after {cause.hit.fault}")
+
+    def _of_machine(self, former: Execution, later: Execution) -> list[Cause]:
+        """Return that a live node was taken for dead, where nobody wanted its job to run again."""
+        if self._is_own(former, later):
+            return []
+        return self._causes.of_machine(former, later.began)
 
     def _is_own(self, former: Execution, later: Execution) -> bool:
         """Tell whether the worker, or somebody from outside, wanted the job to run again."""
@@ -250,7 +258,7 @@ class _Case:
             )
             if confirmed and written and run.outcome in FINAL and not self._why[run]:
                 self._blame("jobs that were cancelled after their end", str(run))
-            if any(run.began > (deed.answered or math.inf) + UNDER_WAY for deed in confirmed):
+            if any(self._causes.is_long_ago(deed.answered or math.inf, run.began) for deed in confirmed):
                 self._blame("cancelled jobs that ran", str(run))
 
 

@@ -7,7 +7,6 @@ import os
 import shutil
 import signal
 import socket
-import time
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -20,6 +19,8 @@ from bridge.postgres.binaries import Binaries
 from bridge.postgres.folder import Folder
 from bridge.postgres.postmaster import Postmaster
 from bridge.testing.interop.gate import Gate
+
+from .machine import Limit
 
 DATABASE: Final = "bridge"
 USER: Final = "postgres"
@@ -133,9 +134,9 @@ class Site:
         """End the postmaster by SIGKILL; its backends notice, and end too. `start` recovers the data."""
         pid = self.pid
         self.signal(signal.SIGKILL)
-        deadline = time.monotonic() + 10
+        limit = Limit("a postmaster to end", 10)
         while self.pid == pid:
-            if time.monotonic() > deadline:
+            if limit.is_over():
                 raise AssertionError(f"postmaster {pid} did not end")
             await asyncio.sleep(0.01)
 

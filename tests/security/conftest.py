@@ -8,9 +8,12 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 import asyncpg
 import pytest
+from cli.rig import Commands
 from guides.page import ROOT, read_blocks
 
 from bridge.engine.schema import install, install_own, quote_ident
+
+from .roles import engine_of
 
 _numbers = itertools.count()
 
@@ -86,3 +89,27 @@ async def roles(database, prefix):
             if await admin.fetchval("select exists (select from pg_roles where rolname = $1)", mine):
                 await admin.execute(f"drop owned by {mine}; drop role {mine}")
         await admin.close()
+
+
+@pytest.fixture
+async def enqueuer(roles):
+    """The statements of whoever only enqueues."""
+    async with engine_of(roles.dsns["enqueuer"], roles.prefix) as engine:
+        yield engine
+
+
+@pytest.fixture
+async def reader(roles):
+    """The statements of whoever only reads."""
+    async with engine_of(roles.dsns["reader"], roles.prefix) as engine:
+        yield engine
+
+
+@pytest.fixture
+def bridge(roles, tmp_path):
+    """Runs a command in the page's schema, as any role."""
+
+    async def run(role, *command):
+        return await Commands(roles.dsns[role], tmp_path).process(*command, BRIDGE_PREFIX=roles.prefix)
+
+    return run

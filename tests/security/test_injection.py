@@ -1,13 +1,9 @@
-"""Names and texts of any content stay what they are: in SQL, JSON, notifications, log lines, metrics and terminals."""
+"""Names and texts of any content stay what they are: in SQL, JSON, notifications, metrics and terminals."""
 
 import asyncio
-import io
 import json
-import logging
+import os
 import re
-import traceback
-import unicodedata
-from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
@@ -15,54 +11,25 @@ import asyncpg
 import pytest
 from cli.rig import Commands
 from databases import dsn_of, run_on_server
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 from queues.conftest import ends, gate, worker
 from queues.rig import connected, insert_row, row_of
-from telemetry.conftest import forget
 
 from bridge import Job, Oban, telemetry
-from bridge.cli.logs import _JsonFormatter
 from bridge.engine import Connections, Engine
 from bridge.engine.schema import inspect, install, install_own, quote_ident
 from bridge.engine.schema.statements import statement as schema_statement
 from bridge.engine.statements import Statements
 from bridge.errors import InvalidJob, InvalidSetting, ValidationError
 from bridge.queues.failures import error_entry
-from bridge.queues.processes.logs import Line, replay
-from bridge.telemetry import Instance, JobException, JobStart, JobStop
-from bridge.telemetry.lines import encode_event, format_event, text_line
-from bridge.telemetry.log import attach_logger
 from bridge.telemetry.prometheus import Metrics
-from bridge.telemetry.visible import LOGGERS, visible, visible_json
 
-__all__ = ["ends", "forget", "gate", "worker"]
+from .hostile import HOSTILE, NAMES, PREFIXES, TEXTS, few, some, unsafe
 
-#: Pieces that mean something to somebody on the way.
-PIECES = (
-    "'", '"', "''", "\\", "\\'", "$$", "$1", "%s", "%(x)s", "%", "{}", "{prefix}", "{columns}", "{0}", ";", "--",
-    "/*", "*/",
-    "\n", "\r", "\r\n", "\t", "\x1b[2J", "\x1b]0;x\x07", "\x9b31m", "\x7f", "\x08", "\u2028", "\u2029", "\u202e",
-    "\ufeff", "\u200f",
-    "null", '{"a": 1}', "[red]", "NaN", "e\u0301", "\U0001f600", "\U000e0041", "drop table oban_jobs", "a", " ",
-    "=", ":", "*",
-)  # fmt: skip
-NASTY = st.lists(st.sampled_from(PIECES), min_size=1, max_size=12).map("".join)
-ANY = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), min_size=1, max_size=100)
-TEXTS = st.one_of(NASTY, ANY)
-NAMES = TEXTS.filter(lambda text: len(text) <= 127)
-PREFIXES = TEXTS.filter(lambda text: len(text.encode()) <= 40 and not text.startswith("pg_"))
-
-few = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-some = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-
-
-def unsafe(text, keep=""):
-    """What a terminal would obey, or what begins another line."""
-    found = {char for char in text if unicodedata.category(char) in {"Cc", "Cf", "Cs", "Zl", "Zp"}}
-    return found - {"\u200c", "\u200d"} - set(keep)
+__all__ = ["ends", "gate", "worker"]
 
 
 @pytest.fixture
@@ -95,7 +62,7 @@ async def _in_a_schema(dsn, prefix, queue, name):
         assert [each.id for each in await oban.jobs(queue=queue, worker=name)] == [other.id, job.id]
         assert await oban.cancel_jobs(queue=queue) == 2
     for _ in range(2):
-        assert json.loads(await asyncio.wait_for(heard.get(), 10)) == {"queue": queue}
+        assert json.loads(await asyncio.wait_for(heard.get(), 60)) == {"queue": queue}
     tables = await conn.fetch("select tablename from pg_tables where schemaname = $1 order by 1", prefix)
     assert [row[0] for row in tables] == ["bridge_crons", "bridge_producers", "oban_jobs", "oban_peers"]
     row = await row_of(conn, job, prefix)
@@ -115,9 +82,10 @@ def test_a_schema_a_queue_a_worker_and_an_instance_of_any_name(database_of_modul
 @pytest.fixture
 def database_of_module(run):
     """A database for all examples of a property; schemas come and go in it."""
-    run(run_on_server('create database "bridge_injection"'))
-    yield dsn_of("bridge_injection")
-    run(run_on_server('drop database "bridge_injection" with (force)'))
+    name = f"bridge_injection_{os.getpid()}"
+    run(run_on_server(f'create database "{name}"'))
+    yield dsn_of(name)
+    run(run_on_server(f'drop database "{name}" with (force)'))
 
 
 def parts_of(path):
@@ -181,9 +149,6 @@ async def test_names_that_no_column_holds_are_refused_before_anything_is_sent(en
                 Oban(dsn="postgresql://h/d", **{option: bad})
 
 
-HOSTILE = "q'\"\\$$%s{}\n\x1b[31m\u202e"
-
-
 async def test_a_whole_node_with_hostile_names_runs_pauses_and_resumes(start, registry, worker, ends, conn, caplog):
     async def process(_job):
         raise ValueError(HOSTILE)
@@ -191,7 +156,7 @@ async def test_a_whole_node_with_hostile_names_runs_pauses_and_resumes(start, re
     cls = worker(process, name=f"W{HOSTILE}")
     name = re.sub(r"\s", "", HOSTILE)
     oban = await start(queues={HOSTILE: 2}, name=f"N{name}", node=name)
-    await asyncio.wait_for(connected(oban), 10)
+    await connected(oban)
     job = await oban.enqueue(
         cls.new({HOSTILE: HOSTILE}, queue=HOSTILE, tags=[HOSTILE], meta={HOSTILE: 1}, max_attempts=1)
     )
@@ -215,184 +180,6 @@ def test_error_entries_are_one_json_object_that_every_reader_takes(text):
     assert set(entry) == {"attempt", "at", "error"}
     assert "\x00" not in entry["error"]
     entry["error"].encode()
-
-
-# Log lines
-
-SHOP = Instance("Oban", "public", "web")
-
-
-def job_of(text):
-    return Job.from_row({
-        "id": 1, "state": "executing", "queue": text, "worker": text, "args": json.dumps({text: [text]}),
-        "meta": json.dumps({text: text}), "tags": [text], "errors": None, "attempt": 1, "max_attempts": 3,
-        "priority": 0,
-        "attempted_by": [text, text], "inserted_at": None, "scheduled_at": None, "attempted_at": None,
-        "completed_at": None, "cancelled_at": None, "discarded_at": None,
-    })  # fmt: skip
-
-
-@some
-@given(text=TEXTS)
-def test_both_loggers_write_a_line_for_an_event_with_nothing_in_it_that_is_obeyed(text):
-    shop = Instance(text, text, text)
-    job = job_of(text)
-    for event in (JobStart, JobStop, JobException):
-        made = _made(event, job, shop, ValueError(text))
-        line = encode_event("oban.job.stop", made)
-        assert not unsafe(line)
-        assert json.loads(line)["worker"] == text
-        assert json.loads(line)["args"] == {text: [text]}
-        assert not unsafe(text_line(format_event("oban.job.stop", made)))
-
-
-def _made(cls, job, shop, error):
-    values = {"job": job, "oban": shop, "error": error, "state": "success"}
-    fields = getattr(cls, "__struct_fields__", None) or getattr(cls, "__dataclass_fields__", None) or cls.__slots__
-    numbers = dict.fromkeys(fields, 1)
-    return cls(
-        **{name: values.get(name, numbers[name]) for name in fields if name in values or not name.startswith("_")}
-    )
-
-
-@some
-@given(text=TEXTS)
-def test_the_text_logger_s_words_can_be_told_apart(text):
-    line = text_line(format_event("oban.job.start", _made(JobStart, job_of(text), SHOP, None)))
-    word = re.search(r' worker=("(?:[^"\\]|\\.)*"|[^ ]*) queue=', line)[1]
-    assert (json.loads(word) if word.startswith('"') else word) == text
-
-
-@some
-@given(text=st.one_of(TEXTS, st.text(max_size=50)))
-@pytest.mark.parametrize("name", ["bridge", "bridge.queues", "bridge.maintenance"])
-def test_the_package_s_own_messages_are_a_line_each_in_every_log(name, text):
-    stream, own = io.StringIO(), io.StringIO()
-    plain, as_json = logging.StreamHandler(stream), logging.StreamHandler(own)
-    as_json.setFormatter(_JsonFormatter())
-    logger = logging.getLogger(name)
-    for handler in (plain, as_json):
-        logger.addHandler(handler)
-    try:
-        logger.warning("worker %s of %s, 100%%", text, "a")
-    finally:
-        for handler in (plain, as_json):
-            logger.removeHandler(handler)
-    assert not unsafe(stream.getvalue().removesuffix("\n"))
-    assert stream.getvalue().endswith(" of a, 100%\n")
-    assert not unsafe(own.getvalue().removesuffix("\n"))
-    assert "worker " in json.loads(own.getvalue())["message"]
-
-
-def failed(text, kind):
-    """An error as a worker may raise it, its traceback and all, whose every text is a stranger's."""
-    try:
-        try:
-            raise KeyError(text)
-        except KeyError as first:
-            error = {"one": ValueError(text), "several": ExceptionGroup(text, [ValueError(text), KeyError(text)])}[kind]
-            error.add_note(text)
-            raise error from first
-    except Exception as raised:
-        return raised
-
-
-@contextmanager
-def written(name):
-    """What handlers write of a logger's records, after the message: two that format them, and one of `bridge start`."""
-    streams = [io.StringIO() for _ in range(3)]
-    handlers = [logging.StreamHandler(stream) for stream in streams]
-    handlers[2].setFormatter(_JsonFormatter())
-    logger = logging.getLogger(name)
-    for handler in handlers:
-        logger.addHandler(handler)
-    try:
-        yield lambda: [stream.getvalue().removesuffix("\n") for stream in streams]
-    finally:
-        for handler in handlers:
-            logger.removeHandler(handler)
-
-
-FORGED = "no\n2026-01-01 00:00:00 ERROR root: paid twice\r2026-01-01 \x1b[2J\u2028x"
-
-
-@some
-@given(text=st.one_of(TEXTS, st.text(max_size=50)), kind=st.sampled_from(["one", "several"]))
-@example(text=FORGED, kind="one")
-@example(text=FORGED, kind="several")
-@pytest.mark.parametrize("name", ["bridge", "bridge.queues"])
-def test_no_line_of_a_traceback_passes_for_another_message(name, text, kind):
-    with written(name) as read:
-        try:
-            raise failed(text, kind)
-        except Exception:
-            logging.getLogger(name).exception("backoff of %s failed", "W")
-        plain, again, as_json = read()
-    assert plain == again
-    assert not unsafe(plain, keep="\n")
-    message, *lines = plain.split("\n")
-    assert message == "backoff of W failed"
-    assert "Traceback (most recent call last):" in plain
-    assert [line for line in lines if not line.startswith("  ")] == []
-    assert not unsafe(as_json)
-    assert "Traceback" in json.loads(as_json)["traceback"]
-
-
-@pytest.mark.parametrize("text", [FORGED, "plain"])
-def test_nor_does_one_that_comes_from_another_process(text):
-    with written("bridge.jobs") as read:
-        trace = "".join(traceback.format_exception(failed(text, "one")))
-        replay(Line("bridge.jobs", logging.ERROR, f"failed {text}", trace, {}))
-        plain, again, as_json = read()
-    assert plain == again
-    assert not unsafe(plain, keep="\n")
-    assert [line for line in plain.split("\n")[1:] if not line.startswith("  ")] == []
-    assert not unsafe(as_json)
-
-
-def test_an_error_that_can_not_be_told_hinders_no_log():
-    class Odd(Exception):
-        __cause__ = property(lambda self: 1 / 0)
-
-    with written("bridge") as read:
-        logging.getLogger("bridge").error("failed", exc_info=Odd())
-        plain, *_ = read()
-    assert plain.startswith("failed\n  ")
-
-
-def test_every_logger_of_the_package_is_guarded():
-    root = Path(telemetry.__file__).parents[1]
-    used = {
-        found
-        for path in root.rglob("*.py")
-        if "testing" not in path.parts
-        for found in re.findall(r'getLogger\("(bridge[\w.]*)"\)', path.read_text(encoding="utf-8"))
-    }
-    assert used == set(LOGGERS)
-    assert all(any(type(found).__name__ == "OneLine" for found in logging.getLogger(name).filters) for name in LOGGERS)
-
-
-@some
-@given(text=st.one_of(TEXTS, st.text(max_size=50)))
-def test_what_is_made_visible_says_the_same(text):
-    assert not unsafe(visible(text))
-    assert visible("plain ünï 日本") == "plain ünï 日本"
-    if not any(unicodedata.category(char) == "Cs" for char in text):
-        line = visible_json(json.dumps(text, ensure_ascii=False))
-        assert json.loads(line) == text
-        assert not unsafe(line)
-
-
-async def test_a_log_that_somebody_attached_gets_lines_too(start, registry, worker, ends, caplog):
-    caplog.set_level(logging.INFO)
-    for encode in (True, False):
-        attach_logger(encode=encode, handler_id=f"line-{encode}")
-    cls = worker(lambda _job: None, name=f"W{HOSTILE}")
-    oban = await start(queues={"default": 1})
-    await ends.of(await oban.enqueue(cls.new({HOSTILE: HOSTILE})))
-    lines = [record.getMessage() for record in caplog.records if record.name == "oban"]
-    assert len(lines) >= 4
-    assert [line for line in lines if unsafe(line)] == []
 
 
 # Metrics
@@ -438,7 +225,7 @@ async def test_metrics_keep_labels_of_any_content_apart(start, registry, worker,
 async def test_messages_of_strangers_end_nothing_and_log_lines(start, registry, worker, ends, conn, caplog, payload):
     cls = worker(lambda _job: None)
     oban = await start(queues={"default": 1})
-    await asyncio.wait_for(connected(oban), 10)
+    await connected(oban)
     for channel in ("insert", "signal", "leader", "sonar"):
         await conn.execute("select pg_notify($1, $2)", f"public.oban_{channel}", payload)
     await ends.of(await oban.enqueue(cls.new({})))

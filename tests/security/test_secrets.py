@@ -1,113 +1,21 @@
-"""Passwords stay where they were put: in no log, error, traceback, event, metric, repr or command line."""
+"""Passwords stay where they were put, wrong ones and those in a wrong place: in no log, error, traceback or event."""
 
 import asyncio
-import json
 import logging
-import subprocess
-import sys
-import traceback
-from contextlib import asynccontextmanager
-from pathlib import Path
-from urllib.parse import quote
 
 import asyncpg
 import pytest
-from cli.rig import clean_environment
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from postgres.conftest import reachable_folder
-from prometheus_client import CollectorRegistry, generate_latest
-from queues.conftest import ends, gate, worker
-from queues.processes.conftest import app, begin
-from queues.rig import connected, node, until
-from telemetry.conftest import forget
+from queues.rig import until
 from telemetry.rig import everything
 
 from bridge import Job, Oban
-from bridge.config import Setting
 from bridge.engine import connect, create_pool
-from bridge.engine.schema import inspect, install
 from bridge.errors import InvalidSetting, NotRunning
-from bridge.postgres import temporary_server
-from bridge.queues.processes.messages import Setup
 from bridge.sync import SyncOban
-from bridge.telemetry import otel
-from bridge.telemetry.log import format_event
-from bridge.telemetry.prometheus import Metrics
 
-__all__ = ["app", "begin", "ends", "forget", "gate", "worker"]
+from .passwords import WRONG, assert_silent, dsn_as, guarded, logged, no_environment, run_command, told
 
-TESTS = Path(__file__).parents[1]
-
-#: The right one, with everything in it that a URL has to escape; and a wrong one.
-RIGHT = "rïght/p@ss w%rd?&=#'\"\\"
-WRONG = "wrong-s3cr3t"
-
-HBA = "local all postgres trust\nlocal all all scram-sha-256\nhost all all 127.0.0.1/32 scram-sha-256\n"
-
-
-@pytest.fixture(scope="module")
-def guarded():
-    """A server that asks everybody but its superuser for a password; the DSN of that one."""
-    with reachable_folder() as folder:
-        (folder / "hba.conf").write_text(HBA)
-        with temporary_server(settings={"hba_file": str(folder / "hba.conf"), "max_connections": "50"}) as server:
-            dsn = server.url("postgres")
-            asyncio.run(_make_ada(dsn))
-            yield dsn
-
-
-async def _make_ada(dsn):
-    conn = await asyncpg.connect(dsn)
-    literal = "'" + RIGHT.replace("'", "''") + "'"  # standard strings: a backslash is one
-    await conn.execute(f"create role ada superuser login password {literal}")
-    await install(conn, "public")
-    await conn.close()
-
-
-@pytest.fixture
-def dsn_as(guarded):
-    """The DSN by ada with a password."""
-    return lambda password: guarded.replace("postgres@", f"ada:{quote(password, safe='')}@", 1)
-
-
-@pytest.fixture(autouse=True)
-def no_environment(monkeypatch, tmp_path):
-    for name in ("PGPASSWORD", "PGPASSFILE", "PGUSER", "DATABASE_URL"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("HOME", str(tmp_path))
-
-
-def secrets_of(password):
-    """What nobody may see: the password, as it is and as a URL has it."""
-    return {password, quote(password), quote(password, safe=""), repr(password)[1:-1]}
-
-
-def told(error):
-    """All that an exception's printing shows, its arguments, and the variables that a reporter would collect."""
-    return "".join(traceback.format_exception(error)) + repr(error) + repr(error.args) + "".join(variables(error))
-
-
-def variables(error, seen=()):
-    """The texts and variables of an error and of all before it, also hidden ones, but for those of the tests' own."""
-    for each in (error.__cause__, error.__context__, *getattr(error, "exceptions", ())):
-        if each is not None and each not in seen:
-            yield from (repr(each), *variables(each, (*seen, error)))
-    for frame, _ in traceback.walk_tb(error.__traceback__):
-        if not Path(frame.f_code.co_filename).is_relative_to(TESTS):
-            yield from (f"{frame.f_code.co_qualname} {name}={value!r}\n" for name, value in frame.f_locals.items())
-
-
-def logged(caplog):
-    """What was logged, with what a reporter would make of it."""
-    errors = [record.exc_info[1] for record in caplog.records if record.exc_info]
-    return caplog.text + "".join(told(error) for error in errors if error is not None)
-
-
-def assert_silent(text, password):
-    assert [secret for secret in secrets_of(password) if secret in text] == []
-
+__all__ = ["dsn_as", "guarded", "no_environment"]
 
 UNREACHABLE = "127.0.0.1:1/db"
 
@@ -238,14 +146,6 @@ async def test_nor_where_the_file_of_services_can_not_be_read(text, opening, mon
     assert_silent(told(refused.value), "s3cr3t")
 
 
-async def run_command(*command, **environment):
-    kept = {name: value for name, value in clean_environment().items() if not name.startswith("PG")}
-    arguments = [sys.executable, "-m", "bridge", *command]
-    return await asyncio.to_thread(
-        subprocess.run, arguments, env={**kept, **environment}, capture_output=True, text=True, timeout=60, check=False
-    )
-
-
 COMMANDS = {
     "doctor": ["doctor"],
     "doctor --json": ["doctor", "--json"],
@@ -285,139 +185,3 @@ async def test_commands_show_none_where_the_dsn_is_no_dsn(form, command, tmp_pat
 
 def _toml(text):
     return '"' + text.replace("\x00", "\\u0000") + '"'
-
-
-# The right one, while everything works
-
-
-@asynccontextmanager
-async def watched():
-    """Everything that a running node tells, as one text."""
-    spans = InMemorySpanExporter()
-    provider = TracerProvider()
-    provider.add_span_processor(SimpleSpanProcessor(spans))
-    registry = CollectorRegistry()
-    metrics = Metrics(registry)
-    otel.instrument(provider)
-    with everything() as heard:
-
-        def text():
-            lines = [repr(event) + repr(vars_of(event)) + line_of(name, event) for name, event in heard]
-            traces = [span.to_json() for span in spans.get_finished_spans()]
-            return "\n".join([*lines, *traces, generate_latest(registry).decode()])
-
-        try:
-            yield text
-        finally:
-            otel.uninstrument()
-            metrics.close()
-
-
-def vars_of(event):
-    """The values of an event's fields, and those of the fields of these: a job, an instance."""
-    values = {name: getattr(event, name) for name in fields_of(event)}
-    return values, {name: {each: getattr(value, each) for each in fields_of(value)} for name, value in values.items()}
-
-
-def fields_of(value):
-    return [name for cls in type(value).__mro__ for name in getattr(cls, "__slots__", ()) if hasattr(value, name)]
-
-
-def line_of(name, event):
-    """What the log of jobs makes of an event; it has no lines for those of other kinds."""
-    try:
-        return repr(format_event(name, event))
-    except KeyError:
-        return ""
-
-
-async def test_nothing_that_a_node_tells_holds_it(dsn_as, registry, worker, ends, caplog):
-    caplog.set_level(logging.DEBUG)
-    dsn = dsn_as(RIGHT)
-
-    async def process(job):
-        if job.args.get("fail"):
-            raise ValueError(repr(Oban.get_instance()))  # what a careless worker logs
-        return repr(Oban.get_instance()._plan)
-
-    cls = worker(process)
-    async with watched() as text, node(dsn, registry, notifier={"dsn": dsn}) as oban:
-        await asyncio.wait_for(connected(oban), 10)
-        await ends.of(await oban.enqueue(cls.new({"fail": True}, max_attempts=1)))
-        await ends.of(await oban.enqueue(cls.new({})))
-        shown = f"{oban!r}{oban._plan!r}{oban._runtime!r}{oban._runtime.engine!r}{oban._runtime.notifier!r}"
-        findings = await oban.diagnose()
-        examined = await run_command("doctor", "--json", DATABASE_URL=dsn, BRIDGE_NOTIFIER_DSN=dsn)
-    assert {finding.id for finding in findings} >= {"server", "notifications"}
-    assert {each["id"] for each in json.loads(examined.stdout)["findings"]} >= {"server", "notifications"}
-    assert len(text()) > 1_000
-    assert_silent(text() + shown + repr(findings) + examined.stdout + examined.stderr + logged(caplog), RIGHT)
-    conn = await asyncpg.connect(dsn)
-    rows = await conn.fetch("select to_jsonb(oban_jobs)::text from oban_jobs")
-    await conn.execute("delete from oban_jobs")
-    await conn.close()
-    assert_silent(repr(rows), RIGHT)
-
-
-def command_line(pid):
-    return Path(f"/proc/{pid}/cmdline").read_bytes().decode()
-
-
-@pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="no /proc here to read command lines from")
-async def test_no_command_line_of_a_child_holds_it(dsn_as, begin, app):
-    oban = await begin(dsn=dsn_as(RIGHT))
-    children = oban._parts.processes._children
-    assert children
-    for child in children:
-        line = command_line(child.pid)
-        assert "bridge.oban.child" in line
-        assert_silent(line, RIGHT)
-        assert "postgresql://" not in line
-
-
-async def test_a_client_that_blocks_shows_none(dsn_as):
-    with SyncOban(dsn=dsn_as(RIGHT)) as client:
-        job = await asyncio.to_thread(client.enqueue, Job("W"))
-        assert job.id
-        lane = client._client._pool._lane
-        assert_silent(repr([client, vars(client), vars(client._client), vars(client._client._pool), vars(lane)]), RIGHT)
-
-
-async def test_what_is_handed_to_a_child_and_settings_show_none(dsn_as):
-    dsn = dsn_as(RIGHT)
-    conn = await connect(dsn)
-    setup = Setup("Oban", "public", "node", dsn, True, {}, await inspect(conn), [], [], {})
-    await conn.close()
-    settings = [Setting("dsn", dsn, "argument --dsn"), Setting("notifier.dsn", f"host=h password={RIGHT}", "default")]
-    assert_silent(repr(setup) + repr(settings), RIGHT)
-    assert "ada:***@" in repr(settings)
-
-
-async def test_a_running_command_hides_it_where_the_environment_tells_it(dsn_as, tmp_path):
-    done = await run_command("config", DATABASE_URL=dsn_as(RIGHT))
-    assert "ada:***@" in done.stdout
-    assert_silent(done.stdout + done.stderr, RIGHT)
-    done = await run_command("start", "--dry-run", "--queues", "default:1", DATABASE_URL=dsn_as(RIGHT))
-    assert done.returncode == 0
-    assert_silent(done.stdout + done.stderr, RIGHT)
-
-
-async def test_a_node_that_loses_its_role_goes_on_without_telling_it(dsn_as, guarded, registry, worker, caplog):
-    """The password is changed while a node runs, and every new connection is refused."""
-    caplog.set_level(logging.DEBUG)
-    admin = await asyncpg.connect(guarded)
-    await admin.execute("drop role if exists bob; create role bob superuser login password 'b0b-s3cr3t'")
-    worker(lambda _job: None)
-    dsn = dsn_as(RIGHT).partition("ada:")[0] + "bob:b0b-s3cr3t@" + guarded.partition("postgres@")[2]
-    try:
-        async with node(dsn, registry, stager={"interval": 0.05}) as oban:
-            await asyncio.wait_for(connected(oban), 10)
-            await admin.execute("alter role bob password 'another'")
-            await admin.execute("select pg_terminate_backend(pid) from pg_stat_activity where usename = 'bob'")
-            await until(lambda: asyncio.sleep(0, "password authentication failed" in caplog.text))
-            await admin.execute("alter role bob password 'b0b-s3cr3t'")
-            await asyncio.wait_for(connected(oban), 10)
-        assert_silent(logged(caplog), "b0b-s3cr3t")
-    finally:
-        await admin.execute("reassign owned by bob to current_user; drop owned by bob; drop role bob")
-        await admin.close()

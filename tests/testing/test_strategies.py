@@ -25,7 +25,7 @@ def test_drawn_args_keep_the_contract_and_differ():
     seen = []
 
     @given(args_of(order))
-    @settings(max_examples=60, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=60, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
     def draw(args):
         assert order.cast(args).dump() == args
         seen.append((args["id"], args["colour"], "lines" in args))

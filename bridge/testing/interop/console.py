@@ -139,7 +139,8 @@ class Console:
         # A value is a term of its own within the frame, so that one we can't read breaks nothing else.
         match etf.decode(frame, limits=_ROOMY):
             case ("hello", *said):
-                self.hello.set_result(Hello(*map(str, said)))
+                with suppress(InvalidStateError):  # the node has ended since it said so
+                    self.hello.set_result(Hello(*map(str, said)))
             case ("event", name, term):
                 self.events.put(str(name), _read_term(term))
             case ("reply", number, answer):

@@ -58,6 +58,7 @@ class Ferry:
         self._room = memoryview(bytearray(_CHUNK))
         self._asked: queue.SimpleQueue[tuple[Callable[[], None], Future[None]]] = queue.SimpleQueue()
         self._lock = threading.Lock()
+        self._counted = threading.Lock()  # held while a connection is in neither set, or in both
         self._selector = selectors.DefaultSelector()
         self._ear, self._bell = socket.socketpair()
         self._watch(self._ear, _READ, self._obey)
@@ -99,7 +100,8 @@ class Ferry:
     @property
     def standing(self) -> int:
         """How many connections stand."""
-        return len(self._links) + len(self._new)
+        with self._counted:
+            return len(self._links) + len(self._new)
 
     def _do(self, act: Callable[[], None]) -> None:
         done: Future[None] = Future()
@@ -200,12 +202,14 @@ class Ferry:
 
     def _join(self, near: socket.socket, far: socket.socket | None) -> None:
         wanted = near in self._new
-        self._new.discard(near)
         if far is not None and wanted:
             link = _Link(near, far)
-            self._links.add(link)
+            with self._counted:
+                self._new.discard(near)
+                self._links.add(link)
             self._carry(link)
             return
+        self._new.discard(near)
         for each in (near, far):
             if each is not None:
                 _reset(each)

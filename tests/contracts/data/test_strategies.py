@@ -27,6 +27,8 @@ def test_near_misses_break_the_rule_that_they_name(drawn):
 
 def test_what_fails_is_shrunk():
     items = {"type": "array", "items": {"type": "integer", "minimum": 0}}
-    found = find(strategy(items), lambda value: sum(item > 1 for item in value) >= 2)
+    found = find(
+        strategy(items), lambda value: sum(item > 1 for item in value) >= 2, settings=settings(BUSY, max_examples=2_000)
+    )
 
     assert len(found) == 2

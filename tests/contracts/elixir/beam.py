@@ -61,7 +61,7 @@ class Elixir:
 
     def __exit__(self, *_: object) -> None:
         self._process.stdin.close()
-        self._process.wait(timeout=10)
+        self._process.wait(timeout=60)
         self._process.stdout.close()
         self._folder.cleanup()
 

@@ -16,6 +16,8 @@ from contracts.elixir.beam import Elixir, Pairs
 from contracts.elixir.models import model_of
 from contracts.elixir.random_schemas import documents, values
 
+pytestmark = pytest.mark.timeout(600)  # compilers and hundreds of examples, on machines of any speed
+
 TREE = {"type": "object", "properties": {"next": {"$ref": "#"}, "n": {"type": "integer"}}}
 TAGGED = {
     "oneOf": [

@@ -13,6 +13,8 @@ from contracts.elixir import samples
 from contracts.elixir.beam import NAMESPACE, Elixir
 from contracts.elixir.models import model_of
 
+pytestmark = pytest.mark.timeout(600)  # compilers and hundreds of examples, on machines of any speed
+
 MODELS = {model.module: model for model in samples.models()}
 EVERY = f"{NAMESPACE}.EveryShape"
 PLACES = ("must", "must_null", "may", "may_null")

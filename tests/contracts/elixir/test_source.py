@@ -18,6 +18,8 @@ from contracts.elixir.beam import ENVIRONMENT, NAMESPACE, compile_files
 from contracts.elixir.models import model_of
 from contracts.elixir.random_schemas import documents
 
+pytestmark = pytest.mark.timeout(600)  # compilers and hundreds of examples, on machines of any speed
+
 LONG = f"{NAMESPACE}.A{'Very' * 5}LongNamespace"
 DEMO = Path(__file__).parents[3] / "contracts"
 

@@ -108,7 +108,7 @@ class events_done:  # noqa: N801 - reads as a function where it is used
     async def __aenter__(self):
         import asyncio
 
-        async with asyncio.timeout(10), self._ends._grown:
+        async with asyncio.timeout(60), self._ends._grown:
             await self._ends._grown.wait_for(
                 lambda: any(event.job.id == self._id and event.state == "completed" for _, event in self._ends)
             )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from random import Random
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -16,6 +17,7 @@ from bridge.testing.interop.gate import Gate
 from faults import junk
 from faults.chatter import Chatter
 from faults.edge import edge_node, keep_busy, works_again
+from faults.machine import Limit
 from faults.site import DATABASE, USER
 from faults.workers import QUEUE
 
@@ -113,7 +115,8 @@ class ServerVanished(_OfServers):
 class JunkStorm(Fault):
     """Thousands of messages on all of Oban's channels that nobody should send, some of them for other instances.
 
-    None ends a listener, changes a queue, or fills the log; messages that are for this instance still arrive.
+    None ends a listener, changes a queue, or fills the log; messages that are for this instance still arrive. A fault
+    before it may have ended listeners: they are waited for, because nobody keeps messages for who does not listen.
     """
 
     name = "junk-storm"
@@ -123,6 +126,8 @@ class JunkStorm(Fault):
     _seconds: ClassVar[float] = 2.5
 
     async def strike(self, ground: Ground, random: Random) -> Hit:
+        async with _asking(ground) as asking:
+            await _await_queues(ground, asking, paused=False)
         messages = junk.messages(random)
         conn = await asyncpg.connect(ground.dsn)
         began = time.monotonic()
@@ -149,15 +154,7 @@ class JunkStorm(Fault):
 
 async def _check_control(ground: Ground) -> None:
     """Pause a queue at every node, and resume it, by messages."""
-
-    async def publish(channel: str, texts: list[str]) -> None:
-        for text in texts:
-            await ground.sql("select pg_notify($1, $2)", channel, text)
-
-    notifier = Notifier(
-        connect=lambda: asyncpg.connect(ground.dsn), publish=publish, prefix="public", ident="Oban.elsewhere"
-    )
-    async with census(notifier) as asking:
+    async with _asking(ground) as asking:
         await ground.client.pause_queue(QUEUE)
         try:
             await _await_queues(ground, asking, paused=True)
@@ -166,15 +163,26 @@ async def _check_control(ground: Ground) -> None:
         await _await_queues(ground, asking, paused=False)
 
 
+def _asking(ground: Ground) -> AbstractAsyncContextManager[Census]:
+    async def publish(channel: str, texts: list[str]) -> None:
+        for text in texts:
+            await ground.sql("select pg_notify($1, $2)", channel, text)
+
+    notifier = Notifier(
+        connect=lambda: asyncpg.connect(ground.dsn), publish=publish, prefix="public", ident="Oban.elsewhere"
+    )
+    return census(notifier)
+
+
 async def _await_queues(ground: Ground, asking: Census, *, paused: bool) -> None:
     nodes = {node.name for node in ground.nodes if node.alive}
-    deadline = time.monotonic() + 5
+    limit = Limit("queues to hear a message", 5)
     while True:
-        states = await asking.ask((), timeout=0.3)
+        states = await asking.ask((), timeout=1.0)
         heard = {state.node for state in states if state.queue == QUEUE and state.paused is paused}
         if heard >= nodes:
             return
-        if time.monotonic() > deadline:
+        if limit.is_over():
             raise AssertionError(f"nodes {nodes - heard} were not heard to have {QUEUE} {paused=}: {states}")
 
 

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, ClassVar, Final, Literal
 from faults import promises
 from faults.edge import keep_busy
 from faults.ledger import Execution
+from faults.machine import Limit
 from faults.midway import midway
 from faults.node import QUICK, RESCUED
-from faults.outage import acked, half_way
+from faults.outage import acked, half_way, one_ended
 
 from . import Fault, Hit
 from .processes import START
@@ -59,6 +60,7 @@ class ServerAndNodeKilled(_WithOthers):
         try:
             await self._kill(ground, dying, after=random.choice((0.0, 0.3)))
             await asyncio.sleep(random.uniform(*_AWAY))
+            await one_ended(ground, self._written)
             if waits := random.choice((True, False)):
                 dying.start()
         finally:
@@ -125,9 +127,10 @@ class TerminatedInOutage(_WithOthers):
     async def _stop(self, ground: Ground, node: Node) -> tuple[float, int]:
         """Stop a node once the server is away; return when it was told, and its exit status."""
         site = ground.site
-        async with asyncio.timeout(40):
-            while site.pid is not None:  # noqa: ASYNC110 - a process that ends tells nobody
-                await asyncio.sleep(0.01)
+        limit = Limit("servers to end", 40)
+        while site.pid is not None:
+            limit.check()
+            await asyncio.sleep(0.01)
         return time.monotonic(), await node.stop()
 
     async def _restart(self, ground: Ground, random: Random) -> None:

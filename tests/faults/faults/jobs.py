@@ -11,6 +11,7 @@ from signal import SIGKILL
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from faults import promises
+from faults.machine import Limit
 from faults.node import RESCUE_AFTER, SILENCE
 from faults.workers import QUEUE, Blocking, Hungry, Long, Quick, Steady, Threaded
 
@@ -118,12 +119,13 @@ class MemoryEaten(Fault):
 
     async def _eater(self, before: dict[int, int]) -> int:
         """Wait until a child has too much memory, and return it."""
-        async with asyncio.timeout(20):
-            while True:
-                for pid, megabytes in before.items():
-                    if _resident(pid) - megabytes > _TOO_MUCH:
-                        return pid
-                await asyncio.sleep(0.01)
+        limit = Limit("memory to be eaten", 20)
+        while True:
+            for pid, megabytes in before.items():
+                if _resident(pid) - megabytes > _TOO_MUCH:
+                    return pid
+            limit.check()
+            await asyncio.sleep(0.01)
 
 
 class MemoryLimited(Fault):

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import asyncpg
 
+from faults.machine import Limit, rest
 from faults.node import SILENCE
 from faults.site import USER
 from faults.workers import QUEUE, Long
@@ -178,10 +179,9 @@ class StatementTimeout(_Limited):
 
     async def _torment(self, ground: Ground, node: Node, random: Random) -> None:
         async with held(ground, TableLocked.statement):
-            deadline = time.monotonic() + _PATIENCE
+            limit = Limit("outcomes to be asked whether they are to blame", _PATIENCE)
             while not await ground.sql(_ASKED):
-                if time.monotonic() > deadline:
-                    raise AssertionError(f"no outcome was asked whether it is to blame within {_PATIENCE:g} s")
+                limit.check()
                 await asyncio.sleep(0.1)
             await asyncio.sleep(0.5)  # until that statement was cut short as well
 
@@ -208,7 +208,7 @@ class RoleTimeouts(_Limited):
             node.signal(SIGSTOP)
             await asyncio.sleep(0.4)
             node.signal(SIGCONT)
-            await asyncio.sleep(random.uniform(0.05, 0.2))
+            await rest(random.uniform(0.05, 0.2))
 
 
 class _Backends(Fault):
@@ -224,7 +224,7 @@ class _Backends(Fault):
         async with _connection(ground) as conn:
             while time.monotonic() < began + self.seconds:
                 count += await self._hit(conn, random)
-                await asyncio.sleep(random.uniform(0, 2 * self.pause))
+                await rest(random.uniform(0, 2 * self.pause))
         return Hit(self.name, began, time.monotonic(), note=f"{count} backends")
 
     async def _hit(self, conn: Any, random: Random) -> int:

@@ -14,6 +14,7 @@ from bridge.testing.interop.gate import Gate
 from faults import promises
 from faults.chatter import Chatter
 from faults.edge import EDGE, edge_node, keep_busy, taken_over, works_again
+from faults.machine import Limit, rest
 from faults.node import BRIEF, RESCUE_AFTER, RESCUED, SILENCE
 from faults.site import DATABASE, USER
 from faults.tunnel import Tunnel
@@ -34,7 +35,7 @@ _CLAIMED: Final = "select id, attempt from oban_jobs where id = any($1::bigint[]
 #: Seconds after an outage for which a node may be silent yet.
 _LATE: Final = RESCUE_AFTER / 2
 
-#: Seconds that one statement may take at a node whose connections may be forgotten.
+#: Seconds that one statement may take at a node whose connections are forgotten.
 _STATEMENT: Final = 1.0
 
 
@@ -130,7 +131,7 @@ class ConnectionsReset(_OfAll):
         gate.delay(0.05)  # so that statements and answers are on their way at any moment
         seconds = 0.0
         for _ in range(8):
-            seconds += await _sleep(random.uniform(0.1, 0.6))
+            seconds += await _rest(random.uniform(0.1, 0.6))
             gate.drop()
         return seconds
 
@@ -201,9 +202,10 @@ class NodeFrozen(_OfOne):
     async def _break(self, ground: Ground, gate: Gate, random: Random) -> None:
         node = next(node for node in ground.nodes if node.name == EDGE)
         gate.delay(_ON_ITS_WAY)
-        async with asyncio.timeout(20):
-            while not (unheard := await self._freeze(ground, gate, node)):
-                gate.thaw()
+        limit = Limit("claims to be unheard", 20)
+        while not (unheard := await self._freeze(ground, gate, node)):
+            limit.check()
+            gate.thaw()
         self._unheard = unheard
         await promises.left(ground, unheard, RESCUED)
 
@@ -250,11 +252,13 @@ class NodeSlow(_OfOne):
 class _OfTunnel(Fault):
     """Hits single connections of one node, while it can make new ones: it lives, so nothing of it runs again."""
 
+    #: More variables for its node.
+    environment: ClassVar[dict[str, str]] = {}
+
     async def strike(self, ground: Ground, random: Random) -> Hit:
         async with Tunnel(ground.site.port) as tunnel:
             dsn = f"postgresql://{USER}@127.0.0.1:{tunnel.port}/{DATABASE}"
-            environment = {"BRIDGE_POOL_TIMEOUT": str(_STATEMENT)}
-            async with edge_node(ground, dsn, environment=environment) as node:
+            async with edge_node(ground, dsn, environment=self.environment) as node:
                 await keep_busy(ground, node)
                 self._chatter = Chatter(node)
                 began = time.monotonic()
@@ -281,26 +285,35 @@ class ConnectionsForgotten(_OfTunnel):
 
     name = "connections-forgotten"
     bound = 5.0 + 2 * _STATEMENT
+    environment: ClassVar[dict[str, str]] = {"BRIDGE_POOL_TIMEOUT": str(_STATEMENT)}
 
     async def _break(self, tunnel: Tunnel, random: Random) -> None:
         tunnel.forget()
 
 
 class AnswersLost(_OfTunnel):
-    """Again and again answers get lost, and then their connections: the server has done what nobody was told of."""
+    """Again and again answers get lost, and then their connections: the server has done what nobody was told of.
+
+    In between its node has the time to connect and to be heard.
+    """
 
     name = "answers-lost"
 
     async def _break(self, tunnel: Tunnel, random: Random) -> None:
         for _ in range(6):
             tunnel.mute()
-            await _sleep(random.uniform(0.02, 0.3))
+            await _rest(random.uniform(0.02, 0.3))  # until something was asked
             tunnel.drop()
-            await _sleep(random.uniform(0.2, 0.5))
+            await _rest(random.uniform(0.2, 0.5))
 
 
 async def _sleep(seconds: float) -> float:
     await asyncio.sleep(seconds)
+    return seconds
+
+
+async def _rest(seconds: float) -> float:
+    await rest(seconds)
     return seconds
 
 

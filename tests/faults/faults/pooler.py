@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 from faults.chatter import Chatter
 from faults.edge import edge_node, keep_busy, taken_over, works_again
 from faults.ledger import Execution
+from faults.machine import rest
 from faults.node import BRIEF, Node
 from faults.pgbouncer import PROGRAM, PgBouncer
 
@@ -65,7 +66,7 @@ class PoolerKilled(_OfPooler):
             await pooler.kill()
             await asyncio.sleep(down)
             await pooler.start()
-            await asyncio.sleep(pause)
+            await rest(pause)
         return f"down for {', '.join(f'{down:.1f}' for down in downs)} s"
 
 

@@ -16,6 +16,7 @@ from faults import promises
 from faults.annex import Annex
 from faults.chatter import Chatter
 from faults.ledger import Execution
+from faults.machine import Limit
 from faults.node import RESCUED, SILENCE
 from faults.outage import acked, half_way
 from faults.site import USER
@@ -169,8 +170,9 @@ class AllRightsRevoked(_Revoked):
         await promises.left(ground, [(run.job, run.attempt) for run in self._caught], RESCUED)
 
     async def look(self, ground: Ground, node: Node, hit: Hit) -> None:
+        limit = Limit("nodes to be heard again", 2 * self.bound, since=hit.ended)
         while not await ground.sql(_HEARD, node.name, time.monotonic() - hit.ended):
-            if time.monotonic() > hit.ended + 2 * self.bound:
+            if limit.is_over():
                 raise AssertionError(f"{self.name}: node {node.name} has its rights again, and does not beat")
             await asyncio.sleep(0.1)
 

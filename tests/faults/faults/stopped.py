@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from faults import promises
 from faults.edge import keep_busy, taken_over
 from faults.ledger import Execution
+from faults.machine import Limit
 from faults.node import BRIEF, QUICK, RESCUED
 from faults.workers import Changing
 
@@ -99,11 +100,12 @@ class StoppedNodeTerminated(Fault):
         grace: float = QUICK["SHUTDOWN_GRACE_PERIOD"]
         args = {"seconds": RESCUED + 2 * grace, "later": grace + 2.0, "at": node.name}
         ids, found = set[int](), list[Execution]()
-        async with asyncio.timeout(20):
-            while len(found) < FEW:
-                ids |= {job.id or 0 for job in await ground.load.order_many(Changing, 10, args)}
-                await asyncio.sleep(0.2)
-                found = [run for run in ground.ledger.in_flight(node.pids()) if run.job in ids]
+        limit = Limit("jobs to be in flight", 20)
+        while len(found) < FEW:
+            limit.check()
+            ids |= {job.id or 0 for job in await ground.load.order_many(Changing, 10, args)}
+            await asyncio.sleep(0.2)
+            found = [run for run in ground.ledger.in_flight(node.pids()) if run.job in ids]
         return found
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from abc import abstractmethod
 from contextlib import suppress
 from pathlib import Path
@@ -14,6 +13,7 @@ import asyncpg
 
 from faults.disk import SmallDisk, lack_of_mounts
 from faults.ground import GONE
+from faults.machine import Limit
 from faults.outage import Outage
 from faults.workers import Quick
 
@@ -102,7 +102,7 @@ class DataDiskFull(_Full):
         return SmallDisk(ground.site.pgdata / "base" / str(rows[0]["oid"]), spare=16)
 
     async def run_out(self, ground: Ground) -> str:
-        deadline = time.monotonic() + _PATIENCE
+        limit = Limit("full disks to show", _PATIENCE)
         for tried in range(1000):
             try:
                 await ground.load.order_many(Quick, 250)
@@ -110,7 +110,7 @@ class DataDiskFull(_Full):
                 return f"refused insert {tried + 1}"
             except GONE:
                 await asyncio.sleep(0.1)  # a connection of before the move
-            if time.monotonic() > deadline:
+            if limit.is_over():
                 break
         raise AssertionError(f"{self.name}: the disk is full, and no insert was refused within {_PATIENCE:g} s")
 
@@ -133,8 +133,8 @@ class LogDiskFull(_Full):
         )
 
     async def run_out(self, ground: Ground) -> str:
-        deadline = time.monotonic() + _PATIENCE
-        while time.monotonic() < deadline:
+        limit = Limit("full disks to show", _PATIENCE)
+        while not limit.is_over():
             try:
                 # Goes on to the next segment: a log of some jobs a second takes a while to fill one.
                 await ground.sql("select pg_logical_emit_message(false, 'faults', 'x')")

@@ -10,7 +10,7 @@ from contextlib import suppress
 from itertools import count
 from pathlib import Path
 
-PATIENCE = 15  # seconds for what should take milliseconds, on a busy machine
+PATIENCE = 45  # seconds for what should take milliseconds, on a busy machine
 
 _SCRIPT = Path(__file__).with_name("app") / "node.py"
 

@@ -6,12 +6,13 @@ from datetime import timedelta
 
 import asyncpg
 
-from interop.rows import Matching, about, check, now, ran_by
+from interop.rows import Matching, between, check, now, ran_by
 
-__all__ = ["OURS_AT", "THEIRS_AT", "about", "check", "error", "matching", "now", "ran_by", "read_row", "since"]
+__all__ = ["OURS_AT", "THEIRS_AT", "between", "check", "error", "matching", "now", "ran_by", "read_row", "since"]
 
-#: Seconds by which the clocks of a row's columns may differ: some are the node's, some the server's.
-_SLACK = timedelta(seconds=0.1)
+#: How far the times of a row may be out of order: some are the node's, some the server's, some of the moment at which
+#: a transaction began, which a job that was made since may still have been found by.
+_SLACK = timedelta(seconds=3)
 
 #: How the two write the time of an error. Bridge writes it as Elixir does.
 OURS_AT = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z"

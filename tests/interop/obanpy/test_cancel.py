@@ -5,6 +5,7 @@ import pytest
 from bridge import Job
 
 from .rows import OURS_AT, check, error, matching, now, ran_by, read_row, since
+from .signals import hearing
 
 pytestmark = pytest.mark.item("oban-py: cancel")
 
@@ -47,7 +48,7 @@ async def test_oban_py_cancels_a_job_that_bridge_runs(obanpy, ours, start, row_w
     """It leaves the row to whoever runs the job, and sends a message alone."""
     begun = now()
     ours.serve("mail.Send")
-    await start(queues={"shared": 1}, node="bridge@host-b")
+    await hearing(await start(queues={"shared": 1}, node="bridge@host-b"))
     theirs = await obanpy()
     job_id = await theirs.enqueue("mail.Send", {"act": "hold"}, queue="shared")
     await ours.run_of(job_id)

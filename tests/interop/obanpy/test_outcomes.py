@@ -6,7 +6,8 @@ import pytest
 
 from bridge import Job
 
-from .rows import OURS_AT, THEIRS_AT, about, check, error, now, ran_by, since
+from .rows import OURS_AT, THEIRS_AT, between, check, error, now, ran_by, since
+from .signals import hearing, settled
 
 pytestmark = pytest.mark.item("oban-py: outcomes and errors")
 
@@ -76,14 +77,16 @@ async def test_outcomes_of_oban_py_are_read_by_bridge(obanpy, start, row_when, t
 @BOTH
 async def test_outcomes_of_bridge_are_read_by_oban_py(obanpy, ours, start, row_when, tables):
     begun = now()
-    ours.serve("mail.Send", timeout=0.05)
+    ours.serve("mail.Send")
+    ours.serve("mail.Hasten", timeout=0.05)
     await start(queues={"shared": 20}, node="bridge@host-b")
     theirs = await obanpy()
     for act, (options, expected) in OURS.items():
         args = {"act": act, **options}
-        job_id = await theirs.enqueue("mail.Send", args, queue="shared", max_attempts=3)
+        worker = "mail.Hasten" if act == "overrun" else "mail.Send"
+        job_id = await theirs.enqueue(worker, args, queue="shared", max_attempts=3)
         row = await row_when(job_id, *ENDS)
-        check(row, **usual(row, job_id, "mail.Send", args, begun, "bridge@host-b", expected))
+        check(row, **usual(row, job_id, worker, args, begun, "bridge@host-b", expected))
         found = await theirs.call("job", job=job_id)
         assert {
             name: found[name] for name in ("errors", "state", "attempt", "max_attempts", "meta", "attempted_by")
@@ -101,6 +104,7 @@ async def test_attempts_of_both_stand_in_one_list_of_errors(obanpy, peer, ours, 
     )
     await row_when(job.id, "retryable")
     await theirs.call("control", action="pause_queue", queue="shared")
+    await settled(theirs, shared={"paused": True})
     second_node = await start(queues={"shared": 1}, name="Second", node="bridge@host-b")
 
     assert await bridge.retry_job(job)
@@ -142,13 +146,14 @@ async def test_the_last_attempt_of_either_discards(obanpy, ours, start, row_when
 async def test_a_job_snoozed_by_one_goes_on_at_the_other(obanpy, peer, ours, start, row_when):
     """Each counts snoozes in its own way; a job that meets both has its attempts left all the same."""
     ours.serve("workers.Act")
-    bridge = await start(queues={"shared": 1}, node="bridge@host-b")
+    bridge = await hearing(await start(queues={"shared": 1}, node="bridge@host-b"))
     args = {"act": "snooze", "value": 3600}
     job = await bridge.enqueue(Job("workers.Act", queue="shared", args=args, max_attempts=2))
     row = await row_when(job.id, "scheduled")
     assert (row["attempt"], row["max_attempts"], row["meta"]) == (1, 3, {})
 
     await bridge.stop_queue("shared")
+    await settled(bridge, shared=None)
     theirs = await obanpy({"shared": 1})
     assert await theirs.call("retry", ids=[job.id]) == 1
     await peer.events.next("ran", job__id=job.id)
@@ -182,9 +187,9 @@ def usual(row, job_id, worker, args, begun, node, expected):
     }
 
 
-def later(moment, wait):
-    """About so many seconds later, and up to a tenth of them more."""
-    return about(moment + timedelta(seconds=wait * 1.05), wait * 0.05 + 1)
+def later(attempted, wait):
+    """So many seconds, and up to a tenth of them more, after an attempt, which ended at some moment until now."""
+    return between(attempted + timedelta(seconds=wait), now() + timedelta(seconds=wait * 1.1))
 
 
 def check_read(job, row):

@@ -11,15 +11,16 @@ import asyncpg
 import pytest
 
 from bridge import Job
-from bridge.pubsub import Link, envelope
+from bridge.pubsub import envelope
 
 from .peer import PATIENCE, until
 from .rows import read_row
+from .signals import hearing, settled
 
 pytestmark = pytest.mark.item("oban-py: signals")
 
-#: Milliseconds that a signal may take, at the median.
-QUICK = 100
+#: Milliseconds that a signal may take, at the median: no node has to look for one, once a second or more seldom.
+QUICK = 400
 
 
 @pytest.fixture
@@ -200,31 +201,6 @@ async def test_what_elixir_packs_is_read_by_bridge_and_ends_the_listening_of_oba
     # From now on it obeys nobody. New jobs it finds all the same, by looking once a second.
     job = await bridge.enqueue(Job("workers.Echo", queue="theirs"))
     await peer.events.next("ran", job__id=job.id)
-
-
-async def hearing(oban):
-    async with asyncio.timeout(PATIENCE):
-        await oban.notifier.wait_for(Link.CONNECTED)
-    return oban
-
-
-async def settled(node, **queues):
-    """Wait until a node's queues stand as is said; None is a queue that doesn't run there."""
-
-    async def as_said():
-        return {name: await stands(node, name, wanted) for name, wanted in queues.items()} == queues
-
-    await until(as_said)
-
-
-async def stands(node, queue, wanted):
-    """What a node says of a queue, as far as it is asked."""
-    if hasattr(node, "check_queue"):
-        info = node.check_queue(queue)
-        found = None if info is None else {"limit": info.limit, "paused": info.paused}
-    else:
-        found = await node.call("check", queue=queue)
-    return None if found is None else {name: found[name] for name in wanted or found}
 
 
 def assert_readable(wire):

@@ -1,109 +1,18 @@
 """The gate between a node and PostgreSQL: what passes, what doesn't, and who learns of it."""
 
-import asyncio
 import hashlib
-import os
 import random
 import socket
 import threading
 import time
 from contextlib import suppress
 
-import asyncpg
 import pytest
 
 from bridge.errors import NodeError
-from bridge.testing.interop import Gate
+from bridge.testing.interop import Gate, ferry
 
-SILENCE = 0.2  # seconds in which nothing comes
-
-
-class Far:
-    """A server that hands over its ends of the connections; `dsn` leads to it."""
-
-    def __init__(self, port=0):
-        self.listener = socket.create_server(("127.0.0.1", port))
-        self.listener.settimeout(10)
-        self.port = self.listener.getsockname()[1]
-        self.dsn = f"postgresql://someone:s3cret@127.0.0.1:{self.port}/somewhere"
-        self.ends = [self.listener]
-
-    def accept(self, timeout=10):
-        self.listener.settimeout(timeout)
-        end, _ = self.listener.accept()
-        return self.keep(end)
-
-    def keep(self, end):
-        end.settimeout(10)
-        self.ends.append(end)
-        return end
-
-    def close(self):
-        for end in self.ends:
-            end.close()
-
-
-@pytest.fixture
-def far():
-    server = Far()
-    yield server
-    server.close()
-
-
-@pytest.fixture
-def gate(far):
-    with Gate(far.dsn) as opened:
-        yield opened
-
-
-@pytest.fixture
-def connect(gate, far):
-    """A function that returns both ends of a connection by way of the gate."""
-
-    def ends():
-        near = far.keep(socket.create_connection(("127.0.0.1", gate.port), 10))
-        return near, far.accept()
-
-    return ends
-
-
-def silent(end):
-    """Whether neither bytes nor an end come."""
-    end.settimeout(SILENCE)
-    try:
-        end.recv(1)
-    except TimeoutError:
-        return True
-    finally:
-        end.settimeout(10)
-    return False
-
-
-def read(end, size):
-    got = b""
-    while len(got) < size and (more := end.recv(size - len(got))):
-        got += more
-    return got
-
-
-def is_reset(end):
-    with pytest.raises(ConnectionResetError):
-        end.recv(1)
-    return True
-
-
-def is_turned_away(gate, far):
-    """Whether a connection is ended at once, be it before the caller knows that it stands."""
-    with pytest.raises(ConnectionResetError):
-        far.keep(socket.create_connection(("127.0.0.1", gate.port), 10)).recv(1)
-    return True
-
-
-def refused(gate):
-    with pytest.raises(ConnectionRefusedError):
-        socket.create_connection(("127.0.0.1", gate.port), 10)
-    return True
-
+from .far import PATIENCE, SILENCE, is_reset, is_turned_away, read, refused
 
 # What passes
 
@@ -141,7 +50,7 @@ def test_much_passes_both_ways_at_once_and_unchanged(connect):
     sums = {}
 
     def write(to):
-        for _ in range(40):
+        for _ in range(20):
             to.sendall(data)
         to.shutdown(socket.SHUT_WR)
 
@@ -156,9 +65,9 @@ def test_much_passes_both_ways_at_once_and_unchanged(connect):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(PATIENCE)
 
-    expected = hashlib.sha256(data * 40).hexdigest()
+    expected = hashlib.sha256(data * 20).hexdigest()
     assert sums == {"far": expected, "near": expected}
 
 
@@ -192,6 +101,21 @@ def test_connections_are_counted(gate, connect):
     assert (gate.taken, gate.standing) == (2, 2)
     gate.drop()
     assert (gate.taken, gate.standing) == (2, 0)
+
+
+def test_a_connection_counts_while_it_is_joined_to_the_servers(gate, connect, monkeypatch):
+    counts = []
+
+    class Counted(ferry._Link):
+        def __init__(self, near, far):
+            counts.append(gate.standing)
+            super().__init__(near, far)
+
+    monkeypatch.setattr(ferry, "_Link", Counted)
+    near, end = connect()
+    near.sendall(b"x")
+    assert read(end, 1) == b"x"
+    assert counts == [1]
 
 
 # Cut and mended
@@ -228,116 +152,22 @@ def test_a_drop_resets_what_stands_and_takes_what_comes(gate, connect):
     assert read(end, 1) == b"x"
 
 
-# Frozen
-
-
-def test_a_frozen_gate_delivers_nothing_until_it_is_thawed(gate, connect):
-    near, end = connect()
-    gate.freeze()
-    near.sendall(b"question")
-    end.sendall(b"answer")
-    assert silent(end)
-    assert silent(near)
-    gate.thaw()
-    assert (read(end, 8), read(near, 6)) == (b"question", b"answer")
-
-
-def test_nobody_learns_through_a_frozen_gate_that_the_other_has_gone(gate, connect):
-    near, end = connect()
-    gate.freeze()
-    near.close()
-    assert silent(end)
-    gate.thaw()
-    assert end.recv(1) == b""
-
-
-def test_connections_to_a_frozen_gate_are_made_and_not_answered(gate, far):
-    gate.freeze()
-    near = far.keep(socket.create_connection(("127.0.0.1", gate.port), 10))
-    near.sendall(b"hello")
-    with pytest.raises(TimeoutError):
-        far.accept(SILENCE)
-    gate.thaw()
-    assert read(far.accept(), 5) == b"hello"
-
-
-def test_a_frozen_gate_can_be_cut_and_stays_frozen_when_mended(gate, connect, far):
-    near, _ = connect()
-    gate.freeze()
-    gate.cut()
-    assert is_reset(near)
-    gate.mend()
-    far.keep(socket.create_connection(("127.0.0.1", gate.port), 10))
-    with pytest.raises(TimeoutError):
-        far.accept(SILENCE)
-
-
-def test_what_is_under_way_when_the_gate_is_frozen_stays_there(gate, connect):
-    near, end = connect()
-    gate.delay(SILENCE / 2)
-    near.sendall(b"question")
-    time.sleep(SILENCE / 4)  # so that it was read before
-    gate.freeze()
-    time.sleep(SILENCE / 2)  # so that it is due
-    gate.delay(0)
-    assert silent(end)
-    gate.thaw()
-    assert read(end, 8) == b"question"
-
-
-# Late
-
-
-def test_a_delayed_answer_takes_the_delay_twice(gate, connect):
-    near, end = connect()
-    gate.delay(0.1)
-    began = time.monotonic()
-    near.sendall(b"question")
-    read(end, 8)
-    asked = time.monotonic() - began
-    end.sendall(b"answer")
-    read(near, 6)
-    answered = time.monotonic() - began
-    assert asked >= 0.1
-    assert answered >= 0.2
-
-
-def test_a_delay_that_ends_puts_nothing_out_of_order(gate, connect):
-    near, end = connect()
-    gate.delay(0.2)
-    near.sendall(b"first ")
-    time.sleep(0.05)  # so that it was read before the delay ended
-    gate.delay(0)
-    near.sendall(b"second")
-    near.shutdown(socket.SHUT_WR)
-    assert read(end, 13) == b"first second"
-
-
-@pytest.mark.parametrize("seconds", [-1, float("nan"), float("inf")])
-def test_a_delay_that_can_not_be_is_refused(gate, seconds):
-    with pytest.raises(NodeError, match="expected seconds, 0 or more"):
-        gate.delay(seconds)
-
-
 # The server
 
 
 def test_without_a_server_connections_are_ended_and_the_log_tells_why(gate, far, caplog):
-    far.listener.close()
+    far.refuse()
     assert is_turned_away(gate, far)
     assert f"could not reach PostgreSQL, and ended a connection: ('127.0.0.1', {far.port}): Connection" in caplog.text
     assert gate.standing == 0
 
 
 def test_a_server_that_comes_back_is_reached_again(gate, far):
-    far.listener.close()
+    far.refuse()
     assert is_turned_away(gate, far)
-    again = Far(far.port)
-    try:
-        far.keep(socket.create_connection(("127.0.0.1", gate.port), 10)).sendall(b"x")
-        assert read(again.accept(), 1) == b"x"
-    finally:
-        again.close()
+    far.listener.listen()
+    far.keep(socket.create_connection(("127.0.0.1", gate.port), PATIENCE)).sendall(b"x")
+    assert read(far.accept(), 1) == b"x"
 
 
 # Life
@@ -347,7 +177,7 @@ def test_a_closed_gate_leaves_no_thread_no_port_and_no_connection(far):
     gate = Gate(far.dsn)
     gate.open()
     port = gate.port
-    near = far.keep(socket.create_connection(("127.0.0.1", port), 10))
+    near = far.keep(socket.create_connection(("127.0.0.1", port), PATIENCE))
     far.accept()
     gate.close()
     gate.close()
@@ -383,139 +213,18 @@ def test_the_gate_obeys_several_threads_at_once(gate, connect, far):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(PATIENCE)
     gate.cut()
     gate.thaw()
     gate.delay(0)
     gate.mend()
+    assert gate.standing == 0
+    for connecting in [thread for thread in threading.enumerate() if thread.name == "bridge-gate-connect"]:
+        connecting.join(PATIENCE)
     with suppress(TimeoutError):  # what the threads left
         while True:
             far.accept(SILENCE)
 
-    assert gate.standing == 0
     near, end = connect()
     near.sendall(b"calm")
     assert read(end, 4) == b"calm"
-
-
-# DSNs
-
-
-@pytest.mark.parametrize(
-    ("dsn", "user_and_rest"),
-    [
-        ("postgresql://bob@db.example:6000/shop", ("bob", "shop")),
-        ("postgres://bob:pa%20ss@db.example/shop", ("bob:pa%20ss", "shop")),
-        ("postgresql://bob:a%40b%2Fc:d@db.example/shop", ("bob:a%40b%2Fc%3Ad", "shop")),
-        ("postgresql://bob@/shop?host=/run/dir&port=7", ("bob", "shop")),
-        ("postgresql://bob@%2Frun%2Fdir:7/shop", ("bob", "shop")),
-        ("postgresql:///shop?host=/run/dir&user=bob&password=se%26cret", ("bob:se%26cret", "shop")),
-        ("postgresql://bob@h1:1,h2:2/shop?sslmode=require&options=%20", ("bob", "shop?sslmode=require&options=%20")),
-        ("postgresql://bob@h/shop?connect_timeout=5&ssl=true", ("bob", "shop?ssl=true")),
-        ("postgresql://bob@[::1]:6000/my%20shop", ("bob", "my%20shop")),
-        ("postgresql://bob@h/x?dbname=shop&hostaddr=127.0.0.1", ("bob", "shop")),
-        ("postgresql://bob@h", ("bob", "bob")),
-    ],
-)  # fmt: skip
-def test_the_url_keeps_everything_but_the_place(dsn, user_and_rest, monkeypatch):
-    for name in ("PGUSER", "PGPASSWORD", "PGDATABASE", "PGHOST", "PGPORT"):
-        monkeypatch.delenv(name, raising=False)
-    user, rest = user_and_rest
-    with Gate(dsn) as gate:
-        assert gate.url("172.17.0.1") == f"postgresql://{user}@172.17.0.1:{gate.port}/{rest}"
-
-
-def test_what_the_environment_says_of_the_user_and_the_database_is_spelled_out(monkeypatch):
-    monkeypatch.setenv("PGUSER", "bob")
-    monkeypatch.setenv("PGDATABASE", "shop")
-    monkeypatch.setenv("PGPASSWORD", "s3cret")
-    with Gate("postgresql://") as gate:
-        assert gate.url() == f"postgresql://bob:s3cret@127.0.0.1:{gate.port}/shop"
-
-
-def test_an_ipv6_address_stands_in_brackets(gate):
-    assert f"@[fd00::1]:{gate.port}/" in gate.url("fd00::1")
-
-
-@pytest.mark.parametrize(
-    "dsn",
-    [
-        "mysql://bob:s3cret@db/shop",
-        "host=db password=s3cret",
-        "postgresql://bob:s3cret@db:port/shop",
-        "postgresql://bob:s3cret@[::1/shop",
-        "postgresql://bob:s3cret@h1:1,h2:2,h3:3/shop?port=1,2",
-        "",
-    ],
-)
-def test_a_dsn_that_is_none_is_refused_without_telling_its_password(dsn):
-    with pytest.raises(NodeError, match="expected postgresql://user@host:port/database") as caught:
-        Gate(dsn)
-    assert "s3cret" not in str(caught.value)
-    assert caught.value.__cause__ is None
-
-
-def test_the_gate_shows_where_it_leads_and_no_password(far):
-    gate = Gate(far.dsn)
-    assert repr(gate) == f"<Gate to 127.0.0.1:{far.port}: closed>"
-    with gate:
-        assert repr(gate) == f"<Gate to 127.0.0.1:{far.port}: open at 127.0.0.1:{gate.port}, 0 connections>"
-        gate.freeze()
-        assert "frozen" in repr(gate)
-        gate.cut()
-        assert "cut" in repr(gate)
-
-
-def test_of_several_servers_the_first_that_answers_is_taken(far):
-    gone = Far()
-    gone.close()
-    with Gate(f"postgresql://bob@127.0.0.1:{gone.port},127.0.0.1:{far.port}/shop") as gate:
-        far.keep(socket.create_connection(("127.0.0.1", gate.port), 10)).sendall(b"x")
-        assert read(far.accept(), 1) == b"x"
-
-
-# PostgreSQL
-
-
-@pytest.fixture
-def server():
-    return os.environ["BRIDGE_TEST_DSN"]
-
-
-async def test_postgresql_is_reached_by_a_socket_and_by_tcp(server):
-    with Gate(server) as first, Gate(first.url()) as second:
-        for gate in (first, second):
-            conn = await asyncpg.connect(gate.url())
-            assert len(await conn.fetchval("select repeat('x', 30000000)")) == 30_000_000
-            await conn.close()
-
-
-async def test_a_query_through_a_frozen_gate_is_answered_once_it_is_thawed(server):
-    with Gate(server) as gate:
-        conn = await asyncpg.connect(gate.url())
-        gate.freeze()
-        asked = asyncio.create_task(conn.fetchval("select 7"))
-        done, _ = await asyncio.wait([asked], timeout=SILENCE)
-        assert not done
-        gate.thaw()
-        assert await asked == 7
-        await conn.close()
-
-
-async def test_a_session_that_is_cut_off_ends_at_the_server_too(server, database):
-    with Gate(server) as gate:
-        conn = await asyncpg.connect(gate.url())
-        session = conn.get_server_pid()
-        gate.cut()
-        with pytest.raises((asyncpg.ConnectionDoesNotExistError, ConnectionError)):
-            await conn.fetchval("select 1")
-        watcher = await asyncpg.connect(database)
-        async with asyncio.timeout(10):
-            gone = "select not exists (select from pg_stat_activity where pid = $1)"
-            while not await watcher.fetchval(gone, session):  # noqa: ASYNC110 - no event tells of a session's end
-                await asyncio.sleep(0.01)
-        await watcher.close()
-        gate.mend()
-        conn = await asyncpg.connect(gate.url())
-        assert await conn.fetchval("select 1") == 1
-        await conn.close()

@@ -13,6 +13,8 @@ from .beam import alive, needs_elixir, plain, write_project
 
 pytestmark = needs_elixir
 
+PATIENCE = 60  # seconds for what should take a moment, on a busy machine
+
 
 @pytest.fixture(scope="module")
 def node():
@@ -21,7 +23,7 @@ def node():
 
 
 async def written(path):
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(PATIENCE):
         while not path.exists() or not path.read_text():  # noqa: ASYNC110 - another process writes it
             await asyncio.sleep(0.01)
     return path.read_text()
@@ -64,7 +66,12 @@ async def test_a_start_that_is_cancelled_while_it_gets_ready_leaves_nothing(tmp_
 async def test_a_start_that_is_cancelled_while_it_compiles_boots_nothing(tmp_path):
     project = write_project(tmp_path)
     (project / "lib/slow.ex").write_text(
-        f'File.write!("{tmp_path}/pid", System.pid()); Process.sleep(1_000); File.write!("{tmp_path}/done", "done")'
+        f"""
+        File.write!("{tmp_path}/pid", System.pid())
+        wait = fn wait -> File.exists?("{tmp_path}/go") || (Process.sleep(10); wait.(wait)) end
+        wait.(wait)
+        File.write!("{tmp_path}/done", "done")
+        """
     )
     node = ElixirNode(Mix(project))
     starting = asyncio.create_task(node.start())
@@ -73,6 +80,7 @@ async def test_a_start_that_is_cancelled_while_it_compiles_boots_nothing(tmp_pat
     starting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await starting
+    (tmp_path / "go").touch()
     await written(tmp_path / "done")
     await asyncio.to_thread(node._booting.acquire)  # the thread has ended
 
@@ -130,13 +138,12 @@ async def test_an_event_comes_to_the_next_who_asks_where_the_first_was_cancelled
 
 
 async def test_those_who_await_an_event_are_served_in_turn_and_hold_up_nothing(node):
-    waiting = [asyncio.create_task(node.event("turn", timeout=30)) for _ in range(50)]
+    waiting = [asyncio.create_task(node.event("turn", timeout=600)) for _ in range(50)]
     await asyncio.sleep(0)
-    began = time.monotonic()
 
-    await node.pause()  # threads do this, and those who wait need none
-    await node.resume()
-    assert time.monotonic() - began < 5
+    async with asyncio.timeout(PATIENCE):
+        await node.pause()  # threads do this, and those who wait need none
+        await node.resume()
 
     await node.rpc('for n <- 1..50, do: Bridge.Console.send("turn", n)')
     assert await asyncio.gather(*waiting) == list(range(1, 51))
@@ -157,7 +164,7 @@ async def test_an_event_that_can_not_be_read_is_its_readers_trouble(node):
 async def test_events_sent_before_the_end_are_read_after_it():
     async with ElixirNode(plain()) as node:
         await node.rpc('for n <- 1..3, do: Bridge.Console.send("last", n)')
-        waiting = asyncio.create_task(node.event("other", timeout=30))
+        waiting = asyncio.create_task(node.event("other", timeout=600))
         await node.kill()
 
         assert [await node.event("last") for _ in range(3)] == [1, 2, 3]
@@ -184,11 +191,9 @@ def test_an_event_that_was_given_up_without_a_loop_is_kept_too(node):
 async def test_a_paused_node_that_is_asked_megabytes_does_not_hold_up_the_loop(node):
     await node.pause()
     try:
-        began = time.monotonic()
-        asked = asyncio.create_task(node.rpc("byte_size(text)", text=b"x" * 30_000_000))
-        with pytest.raises(TimeoutError):
+        asked = asyncio.create_task(node.rpc("byte_size(text)", timeout=PATIENCE, text=b"x" * 30_000_000))
+        with pytest.raises(TimeoutError):  # a loop that is held up, for as long as the pause is, gives nothing up
             await node.rpc("1", timeout=0.1)
-        assert time.monotonic() - began < 5
     finally:
         await node.resume()
 

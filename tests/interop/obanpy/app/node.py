@@ -19,7 +19,7 @@ from oban._recorded import decode_recorded  # there is no public way to a record
 from psycopg_pool import AsyncConnectionPool
 
 #: Seconds for an orderly end once the input has ended.
-LAST_CALL = 2.0
+LAST_CALL = 10.0
 
 _nodes = {}
 _pools = {}
