@@ -166,7 +166,7 @@ class Runtime:
             pool = plan.pool
             if pool is None:
                 assert plan.dsn is not None  # noqa: S101 - `Oban` saw to it
-                pool = await create_pool(plan.dsn, **plan.pool_options)
+                pool = await create_pool(plan.dsn, **plan.pool_options, checked=catalog is not None)
                 stack.push_async_callback(_bounded, pool.close)
             if catalog is None:
                 async with pool.acquire() as conn:

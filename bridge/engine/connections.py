@@ -71,7 +71,13 @@ def is_denied(error: BaseException) -> bool:
 
 @frameless
 async def create_pool(
-    dsn: str, *, min_size: int = 1, max_size: int = 10, timeout: float = 60, prepared: Prepared = "auto"
+    dsn: str,
+    *,
+    min_size: int = 1,
+    max_size: int = 10,
+    timeout: float = 60,
+    prepared: Prepared = "auto",
+    checked: bool = False,
 ) -> Any:
     """Open a pool of connections.
 
@@ -82,6 +88,7 @@ async def create_pool(
         max_size: Connections at most.
         timeout: Seconds that one statement may take, so that a dead network is noticed.
         prepared: Whether prepared statements are kept, see `Opener`.
+        checked: The DSN is known to be one that connects. Then with a `min_size` of 0 nothing does until it is needed.
 
     Raises:
         InvalidSetting: The DSN can't be read, or an option of it can't ever work here.
@@ -97,7 +104,7 @@ async def create_pool(
             reset=leave,
             **options,
         )
-        if min_size == 0:  # nothing has connected yet, so nothing has checked the DSN
+        if min_size == 0 and not checked:  # nothing has connected yet
             await _try_out(pool)
     return pool
 
