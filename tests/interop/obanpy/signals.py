@@ -2,6 +2,8 @@
 
 import asyncio
 
+import asyncpg
+
 from bridge.pubsub import Link
 
 from .peer import PATIENCE, until
@@ -21,6 +23,22 @@ async def settled(node, **queues):
         return {name: await stands(node, name, wanted) for name, wanted in queues.items()} == queues
 
     await until(as_said)
+
+
+async def at_rest(dsn):
+    """Wait until no session of a database is at work: as a queue was paused, a fetch may have been under way."""
+    conn = await asyncpg.connect(dsn)
+    others = """
+        select count(*)
+        from pg_stat_activity
+        where datname = current_database() and pid <> pg_backend_pid() and state <> 'idle'
+    """
+
+    async def is_at_rest():
+        return await conn.fetchval(others) == 0
+
+    await until(is_at_rest)
+    await conn.close()
 
 
 async def stands(node, queue, wanted):

@@ -15,7 +15,7 @@ from bridge.pubsub import envelope
 
 from .peer import PATIENCE, until
 from .rows import read_row
-from .signals import hearing, settled
+from .signals import at_rest, hearing, settled
 
 pytestmark = pytest.mark.item("oban-py: signals")
 
@@ -111,6 +111,7 @@ async def test_a_paused_queue_of_either_starts_nothing_until_the_other_resumes_i
     await settled(theirs, theirs={"paused": True})
     await theirs.call("control", action="pause_queue", queue="ours")
     await settled(bridge, ours={"paused": True})
+    await at_rest(installed)
 
     for_them = (await bridge.enqueue(Job("workers.Echo", queue="theirs"))).id
     for_us = await theirs.enqueue("mail.Send", queue="ours")
