@@ -84,7 +84,15 @@ class Watch:
         deadline = asyncio.get_running_loop().time() + 20
         while asyncio.get_running_loop().time() < deadline:
             found = await self._ex.rpc("Interop.Watch.queue(queue)", queue=queue)
-            if (found is not None) is runs:
-                return found and found["pids"]
+            if not runs and found is None:
+                return None
+            if runs and found is not None and _stands(found):
+                return found["pids"]
             await asyncio.sleep(0.002)
         raise AssertionError(f"the queue {queue!r} should {'run' if runs else 'be gone'}: {await self.damages()}")
+
+
+def _stands(queue):
+    """Whether all processes of a queue are there: they begin one after the other."""
+    _producer, siblings = queue["pids"] or ("", "nil")
+    return "nil" not in siblings
