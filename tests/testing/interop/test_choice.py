@@ -21,9 +21,13 @@ async def test_b(elixir_nodes):
 """
 
 FAILING = """
+import asyncio
+
 async def test_tea(elixir_nodes):
     async with elixir_nodes(app="shop") as node:
         await node.rpc("IO.puts(String.reverse(text))", text="ytpme si elttek eht")
+        while "kettle" not in node.logs():  # the BEAM writes a moment after it has said so
+            await asyncio.sleep(0.01)
         assert False
 """
 
