@@ -16,9 +16,8 @@ class Timing(Struct, frozen=True):
         timeout: How long connecting, listening and a sign of life may take each.
         first_delay: The wait before the first new attempt. It doubles with each, and up to half of it is
             taken off by chance, so that the nodes of a restarted database don't come all at once.
-        longest_delay: Where the doubling ends. A connection that lived as long resets it to `first_delay`. By default
-            it is as long as all else here that waits for the database: within 5 s of an outage's end, however long that
-            was, a node hears again that a queue is to pause.
+        longest_delay: Where the doubling ends. A connection that lived as long resets it to `first_delay`. By the
+            default a node hears messages again within 5 s of an outage's end, however long that was.
     """
 
     probe_interval: float = 30.0

@@ -7,13 +7,6 @@ from bridge.errors import EncodeError, InvalidJob, InvalidWorker
 from bridge.jobs import registry
 
 
-@pytest.fixture(autouse=True)
-def forget():
-    known = dict(registry._workers)
-    yield
-    registry._workers = known
-
-
 def define(**options):
     @job(**options)
     def send(number, text="hi", *, loud=False):

@@ -6,16 +6,8 @@ import pytest
 
 from bridge import Job, Worker, job, worker
 from bridge.errors import InvalidJob, InvalidWorker
-from bridge.jobs import JobState, Unique, registry
+from bridge.jobs import JobState, Unique
 from bridge.jobs.unique import GROUPS, _warn_of_gaps
-
-
-@pytest.fixture(autouse=True)
-def _registered():
-    """Leave no workers behind."""
-    known = dict(registry._workers)
-    yield
-    registry._workers = known
 
 
 def say(**options):

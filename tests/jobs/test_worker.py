@@ -11,9 +11,7 @@ from bridge import Job, Worker, current_job, job, worker
 from bridge.errors import InvalidJob, InvalidWorker
 from bridge.jobs import registry
 
-from .rig import define, forget
-
-__all__ = ["forget"]
+from .rig import define
 
 OPTIONS = (
     "aliases, contract, cron, max_attempts, meta, name, oban, on_invalid, priority, queue, replace, "

@@ -7,9 +7,7 @@ from bridge.engine.schema import install
 from bridge.errors import InstanceNotFound, InvalidJob
 from bridge.jobs import registry
 
-from .rig import define, forget
-
-__all__ = ["forget"]
+from .rig import define
 
 
 async def test_enqueue_goes_to_the_workers_instance(start, conn):
